@@ -43,6 +43,7 @@ mod limits;
 mod link_sets;
 #[cfg(unix)]
 mod links;
+mod load_closures;
 mod load_order;
 mod load_sets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

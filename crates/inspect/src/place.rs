@@ -186,6 +186,21 @@ impl Place {
         Self::new(self.0.file.clone(), members, None)
     }
 
+    /// What `path` leads to in this folder. Dots are resolved.
+    #[must_use]
+    pub(crate) fn child(&self, path: &str) -> Self {
+        let Some((last, around)) = self.0.members.split_last() else {
+            return Self::file(self.path().join(path)).without_dots();
+        };
+        let mut members = around.to_vec();
+        let name = [&*last.name, b"/", path.as_bytes()].concat();
+        members.push(MemberName {
+            name: plain_name(&name).into(),
+            number: 1,
+        });
+        Self::new(self.0.file.clone(), members, None)
+    }
+
     /// The same place with `.` and `..` resolved by name.
     #[must_use]
     pub fn without_dots(&self) -> Self {

@@ -169,6 +169,9 @@ pub struct ForeignSymbol {
     /// The version of it that is asked for, and of which library.
     #[serde(skip)]
     pub version: Option<VersionNeed>,
+    /// The library that must have it, as it is named (Mach-O two-level, PE).
+    #[serde(skip)]
+    pub library: Option<String>,
     /// Looked for when it is first called, not at load.
     pub lazy: bool,
     /// Functions of the binary that use it, where its code shows them.
@@ -370,6 +373,9 @@ pub struct Binary {
     pub identity: Option<String>,
     /// Libraries asked of the loader, in order.
     pub needed: Vec<Needed>,
+    /// Those of them whose exports a Mach-O library offers as its own.
+    #[serde(skip)]
+    pub reexports: Vec<String>,
     /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
     pub search_paths: Vec<String>,
     /// Whether an ELF file's are RUNPATH: for its own requests alone.
@@ -443,6 +449,7 @@ impl Binary {
             refusal: None,
             identity: None,
             needed: Vec::new(),
+            reexports: Vec::new(),
             search_paths: Vec::new(),
             has_runpath: false,
             process: None,

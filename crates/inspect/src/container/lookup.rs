@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho, pe};
+use super::{
+    Architecture, Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho,
+    pe,
+};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in
@@ -43,11 +46,28 @@ pub(crate) fn is_without_versions(bytes: &[u8]) -> bool {
     matches!(identify(bytes), FileType::Elf) && elf::is_without_versions(bytes) == Ok(true)
 }
 
-/// What an ELF library asks of others than TVM and the system, whatever it is.
-pub(crate) fn asked_of_others(bytes: &[u8]) -> Result<Vec<ForeignSymbol>, DecodeError> {
+/// What a library asks of others than TVM and the system, whatever it is: of the libraries
+/// that `is_meant` says, where it names them with its symbols. A slice, of a fat file.
+pub(crate) fn asked_of_others(
+    bytes: &[u8],
+    is_meant: fn(&str) -> bool,
+) -> Result<Vec<ForeignSymbol>, DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::asked(bytes),
+        FileType::MachO => macho::asked(bytes, is_meant),
+        FileType::Pe => pe::asked(bytes, is_meant),
         other => Err(not_a_library(other)),
+    }
+}
+
+/// The processors that a Mach-O or PE file is for, by its first bytes; `None` of any other.
+pub(crate) fn machines(header: &[u8]) -> Option<Vec<Architecture>> {
+    match header {
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..]
+        | [0xfe, 0xed, 0xfa, 0xcf | 0xce, ..]
+        | [0xca, 0xfe, 0xba, 0xbe | 0xbf, ..] => Some(macho::machines(header)),
+        [b'M', b'Z', ..] => Some(pe::machine(header).into_iter().collect()),
+        _ => None,
     }
 }
 

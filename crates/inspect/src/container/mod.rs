@@ -51,7 +51,7 @@ pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
 pub use in_process::{InProcess, Refused};
 pub use linkage::{Callee, Linkage};
-pub(crate) use lookup::{asked_of_others, is_without_versions};
+pub(crate) use lookup::{asked_of_others, is_without_versions, machines};
 pub use lookup::{defined_versions, defines, each_export, linkage, referred};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};

@@ -20,7 +20,8 @@ use crate::runtime::dependencies::{self, Closure, Dependencies};
 use crate::runtime::distribution::FFI;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::system::{Brings, Presence};
+use crate::runtime::presence::Presence;
+use crate::runtime::system::Brings;
 use crate::runtime::{PartKind, messages, process, versions};
 
 pub(super) static RULE: Rule = Rule {
@@ -230,6 +231,7 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
             is_certain,
             is_model: false,
             members: &[],
+            known: &known,
         };
         let wanted = others(&user, out);
         versions(&member.path, &member.binary, load_set, out);
@@ -261,6 +263,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         is_certain,
         is_model: binding.artifact.role == Role::ModelLibrary,
         members: binding.load_set.map_or(&[], |set| &set.members),
+        known: binding.known,
     };
     let of_code = binding.artifact.libraries.iter().filter_map(extensions);
     let processor = processor(binary).into_iter().chain(of_code);
@@ -317,6 +320,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         }
         let is_packages = matches!(one.brings, Some(Brings::Package(_)));
         let severity = match user.machine {
+            _ if one.presence == Presence::Gone => Severity::Error,
             Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
             // Another folder may have it under that name.
             None if one.unlinked.is_some() => Severity::Warning,
@@ -370,7 +374,8 @@ fn of_loaded(
         loaded::tell(user.place, &library.place, own, out);
     }
     for refused in closure.refused.iter().take(MAX_FINDINGS) {
-        out.push(run_paths::refused(&RULE, user.place, refused).on(user.runtime));
+        let format = user.binary.format;
+        out.push(run_paths::refused(&RULE, user.place, refused, format).on(user.runtime));
     }
     for place in closure.unread.iter().take(MAX_FINDINGS) {
         out.undecided(

@@ -65,6 +65,7 @@ pub(super) fn check(
             is_certain: false,
             is_model: false,
             members: &[],
+            known: binding.known,
         });
         if let Some(finding) = finding(rule, binding, load_set, (part, asked), &wanted) {
             out.push(finding);

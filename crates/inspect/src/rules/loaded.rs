@@ -1,17 +1,16 @@
 //! What is wrong with the libraries that a file loads beside TVM's and the system's, told at
 //! the file: the symbols half of it, which is AC203's.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
-use crate::container::{Binary, BinaryKind, ForeignSymbol};
+use crate::container::{Binary, BinaryKind, ForeignSymbol, Format};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::PartKind;
 use crate::place::Place;
-use crate::runtime::dependencies::{self, Closure, Dependency};
+use crate::runtime::dependencies::{self, Closure, Dependency, Unbound};
 use crate::runtime::elsewhere::RELEASED;
 use crate::runtime::member::Member;
 use crate::runtime::{messages, system};
@@ -32,6 +31,7 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
     if closure.libraries.is_empty() {
         return;
     }
+    of_one_library(rule, binding, &closure, out);
     let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
     let is_last = binding.artifact.role == Role::ModelLibrary || kind == Some(BinaryKind::Program);
     // Where a library is not found, AC205 says so, and it may define anything.
@@ -49,6 +49,15 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
         let Some(first) = symbols.first() else {
             continue;
         };
+        // Which names a Mac has is not known in full.
+        if library.binary.format == Format::MachO {
+            let (name, place) = (&first.name, &library.place);
+            let why = format!(
+                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: macOS may define it"
+            );
+            out.undecided(rule, why);
+            continue;
+        }
         if !is_last {
             let why = format!(
                 "`{}`, which {} asks for, is defined by no library that is loaded with it; the program that loads it may define it",
@@ -58,6 +67,83 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
             continue;
         }
         out.push(finding(rule, binding, &library, &symbols));
+    }
+}
+
+/// Symbols that a file, or what it loads, asks of one library by name, which does not have them.
+fn of_one_library(
+    rule: &'static Rule,
+    binding: &Binding<'_>,
+    closure: &Closure,
+    out: &mut Outcome,
+) {
+    let artifact = binding.artifact;
+    let Some(binary) = artifact.binary.as_deref() else {
+        return;
+    };
+    let unbound = dependencies::unbound((&artifact.path, binary), closure, binding.known);
+    for one in unbound.into_iter().take(MAX_FINDINGS) {
+        let Unbound {
+            asking,
+            library,
+            symbols,
+            may,
+        } = one;
+        let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy;
+        let eager = symbols.iter().find(is_eager);
+        let Some(first) = eager.or(symbols.first()) else {
+            continue;
+        };
+        let who = match asking.place == artifact.path {
+            true => String::from("it"),
+            false => asking.place.to_string(),
+        };
+        if let Some(may) = may {
+            let (name, place) = (&first.name, &library.place);
+            let why = format!(
+                "`{name}`, which {who} asks of {place}, may be exported by {may}, whose exports are not known"
+            );
+            out.undecided(rule, why);
+            continue;
+        }
+        let message = match symbols.len() {
+            1 => format!(
+                "`{}`, which {who} asks of {}, is not exported there",
+                first.name, library.place
+            ),
+            several => format!(
+                "{several} symbols that {who} asks of {} are not exported there",
+                library.place
+            ),
+        };
+        let values = [("symbol", first.name.as_str())];
+        let words = messages::of_system("undefined-symbol", binary.format, &values);
+        let mut finding = Finding::new(rule, &artifact.path, message)
+            .severity(severity(eager.is_some()))
+            .on(&binding.runtime.name)
+            .says_known(words)
+            .evidence("the symbol is looked for in that library alone")
+            .evidence(when(eager.is_some()))
+            .help("take both libraries from one build: put back the one that this was linked with");
+        for symbol in symbols.iter().take(MAX_FINDINGS) {
+            finding = finding.at(Location::of_symbol(symbol.name.clone()));
+        }
+        out.push(finding);
+    }
+}
+
+/// How severe a symbol is that nothing has.
+fn severity(is_eager: bool) -> Severity {
+    match is_eager {
+        true => Severity::Error,
+        false => Severity::Warning,
+    }
+}
+
+fn when(is_eager: bool) -> &'static str {
+    match is_eager {
+        true => "it is looked for at load, which fails",
+        false => "it is looked for at its first call, which ends the process",
     }
 }
 
@@ -111,15 +197,15 @@ fn lacking<'a>(binding: &'a Binding<'_>, closure: &Closure) -> Option<(Lacking, 
     };
     let with = binding.companions.iter().chain(binding.preloaded).copied();
     let own: Vec<&Artifact> = std::iter::once(binding.artifact).chain(with).collect();
-    let mut files: Vec<&Path> = own.iter().map(|one| one.path.path()).collect();
+    let mut files: Vec<&Place> = own.iter().map(|one| &one.path).collect();
     let mut scope = Scope {
         binaries: own.iter().filter_map(|one| one.binary.as_deref()).collect(),
         libraries: closure.libraries.clone(),
         absent: None,
     };
-    let unresolved = |scope: &Scope<'_>, files: &[&Path]| {
+    let unresolved = |scope: &Scope<'_>, files: &[&Place]| {
         let is_given = |one: &ForeignSymbol| is_of_tvm(&one.name) || scope.defines(one);
-        dependencies::unresolved(closure, files, is_given)
+        dependencies::unresolved(closure, files, binding.known, is_given)
     };
     let lacking = unresolved(&scope, &files)?;
     let Some(set) = set.filter(|_| !lacking.is_empty()) else {
@@ -131,8 +217,8 @@ fn lacking<'a>(binding: &'a Binding<'_>, closure: &Closure) -> Option<(Lacking, 
     let needed = set.members.iter().filter(is_needed);
     let asking: Vec<_> = needed.map(|one| (&one.path, &one.binary)).collect();
     let of_set = dependencies::closure(&asking, binding.machine, binding.known);
-    files.extend(set.members.iter().map(|one| one.path.path()));
-    files.extend(of_set.libraries.iter().map(|one| one.place.path()));
+    files.extend(set.members.iter().map(|one| &one.path));
+    files.extend(of_set.libraries.iter().map(|one| &one.place));
     scope
         .binaries
         .extend(set.members.iter().map(|one| &one.binary));
@@ -169,16 +255,10 @@ fn finding(
         Some(format!("{}: {words}", library.place))
     });
     let mut finding = Finding::new(rule, place, message)
-        .severity(match first {
-            Some(_) => Severity::Error,
-            None => Severity::Warning,
-        })
+        .severity(severity(first.is_some()))
         .on(&binding.runtime.name)
         .says_known(says)
-        .evidence(match first {
-            Some(_) => "it is looked for at load, which fails",
-            None => "it is looked for at its first call, which ends the process",
-        })
+        .evidence(when(first.is_some()))
         .help("take that library from the build that this one was linked with, and with it what it names as NEEDED");
     for symbol in symbols.iter().take(MAX_FINDINGS) {
         finding = finding.at(Location::of_symbol(symbol.name.clone()));

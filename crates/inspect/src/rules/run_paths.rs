@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Architecture, Binary, BinaryKind, Format, Refused};
+use crate::container::{Architecture, Binary, BinaryKind, Format};
 use crate::finding::{Finding, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
+use crate::runtime::dependencies::RefusedFile;
 use crate::runtime::distribution::environment;
 use crate::runtime::libraries::{self, is_family};
 use crate::runtime::load_set::LoadSet;
@@ -222,18 +223,31 @@ fn unfound(
 }
 
 /// A file that has the name of a library and is none, where the loader comes to it first.
-pub(super) fn refused(rule: &'static Rule, place: &Place, refused: &Refused) -> Finding {
-    let (name, file) = (&refused.name, Place::file(&refused.file));
-    let asking = match place.path() == refused.asking {
+pub(super) fn refused(
+    rule: &'static Rule,
+    place: &Place,
+    refused: &RefusedFile,
+    format: Format,
+) -> Finding {
+    let (name, file) = (&refused.name, &refused.file);
+    let asking = match *place == refused.asking {
         true => String::from("it"),
-        false => format!("{}, which it loads,", Place::file(&refused.asking)),
+        false => format!("{}, which it loads,", refused.asking),
     };
-    let message = format!("the file that the loader finds for `{name}` is no library");
-    let says = messages::of_system(refused.message, Format::Elf, &[("file", &file.to_string())]);
+    let what = match refused.message {
+        "other-machine" => "is for another processor",
+        _ => "is no library",
+    };
+    let message = format!("the file that the loader finds for `{name}` {what}");
+    let says = messages::of_system(refused.message, format, &[("file", &file.to_string())]);
+    let why = match format {
+        Format::Pe => "Windows goes by the name, and looks into the file when it has found it",
+        _ => "the loader passes over files for other processors, and over nothing else",
+    };
     Finding::new(rule, place, message)
         .says(says.unwrap_or_else(|| format!("{file}: {}", refused.message)))
         .evidence(format!("{asking} asks for `{name}`, and {file} is the first of that name"))
-        .evidence("the loader passes over files for other processors, and over nothing else")
+        .evidence(why)
         .help("take that file away, or put the folder of the library before its folder in the run path")
 }
 
@@ -251,7 +265,13 @@ fn of_others(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &
         return;
     };
     for one in process.refused.iter().take(MAX_FINDINGS) {
-        out.push(refused(rule, place, one).on(&binding.runtime.name));
+        let one = RefusedFile {
+            asking: Place::file(&one.asking),
+            name: one.name.clone(),
+            file: Place::file(&one.file),
+            message: one.message,
+        };
+        out.push(refused(rule, place, &one, binary.format).on(&binding.runtime.name));
     }
     let machine = binding.machine;
     let is_others = |asking: &Path| asking != place.path();

@@ -6,10 +6,12 @@ use crate::container::{Binary, Format};
 use crate::finding::Need;
 use crate::parts;
 use crate::place::Place;
+use crate::runtime::dependencies::Dependencies;
 use crate::runtime::libraries::{is_family, search_variable};
 use crate::runtime::machine::Machine;
 use crate::runtime::member::Member;
-use crate::runtime::system::{self, Brings, Presence};
+use crate::runtime::presence::{Presence, presence};
+use crate::runtime::system::{self, Brings};
 
 /// A library that a file needs and does not find.
 pub(super) struct Wanted<'a> {
@@ -56,6 +58,11 @@ impl Wanted<'_> {
                 "{name} calls itself `{link}`, and the link of that name is not there: `ln -s {name} {link}` in its folder"
             );
         }
+        if self.presence == Presence::Gone {
+            return format!(
+                "take the whole package: `{name}` is a way to a file of its own, and that file is not there"
+            );
+        }
         match self.brings {
             Some(Brings::Machine(what)) => {
                 format!("the machine that it runs on must have {what}")
@@ -88,6 +95,8 @@ pub(super) struct User<'a> {
     pub(super) is_model: bool,
     /// The parts of that runtime.
     pub(super) members: &'a [Member],
+    /// The libraries that were read for others.
+    pub(super) known: &'a Dependencies,
 }
 
 impl User<'_> {
@@ -117,7 +126,13 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
     let wanted = needed.map(|needed| Wanted {
         name: &needed.name,
         brings: system::brings(&needed.name, user.binary.format),
-        presence: system::presence(user.place, user.binary, &needed.name, user.machine),
+        presence: presence(
+            user.place,
+            user.binary,
+            &needed.name,
+            user.machine,
+            user.known,
+        ),
         variable: search_variable(user.binary.format),
         unlinked: None,
     });
@@ -126,14 +141,14 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
             Presence::Absent | Presence::Unknown => {
                 system::without_link(user.place, user.binary, one.name)
             }
-            Presence::Found | Presence::Beside(_) => None,
+            Presence::Found | Presence::Beside(_) | Presence::Gone => None,
         },
         ..one
     });
     let is_lacking = |one: &Wanted<'_>| match one.presence {
         Presence::Found => false,
         _ if one.unlinked.is_some() => true,
-        Presence::Beside(_) => true,
+        Presence::Beside(_) | Presence::Gone => true,
         // A machine that is all there is has what is in it.
         Presence::Absent => one.brings.is_some() || user.machine.is_some() || user.is_certain,
         Presence::Unknown => match one.brings {

@@ -1,61 +1,29 @@
 //! The libraries that a file loads beside TVM's and the system's: what it asks for, what
-//! that asks for, and so on to the end, as GNU/Linux's loader finds it (ld.so(8)).
+//! that asks for, and so on to the end, as the system's loader finds it.
 //!
-//! For each name in the order of the requests: what is loaded already under it; the
-//! `DT_RPATH` of the file and of those that loaded it; its own `DT_RUNPATH`; the machine, where
-//! the scan claims to have it. Files in archives are not followed.
+//! GNU/Linux (ld.so(8)): for each name in the order of the requests, what is loaded already
+//! under it; the `DT_RPATH` of the file and of those that loaded it; its own `DT_RUNPATH`; the
+//! machine, where the scan claims to have it.
+//!
+//! dyld: the place that the name leads to; for `@rpath` the run paths of the file and of those
+//! that loaded it; what is loaded already under the name.
+//!
+//! Windows: what is loaded already under the name; the folder of the program, or of what Python
+//! or TVM opens, whoever asks. Delay-loaded libraries are not followed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
-use super::file_found::{FileFound, look, mapped};
+use super::file_found::{FileFound, mapped};
+use super::library_files::is_of_others;
+pub(crate) use super::library_files::{Dependencies, Dependency};
 use super::machine::Machine;
 use super::{libraries, system};
-use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform, Refused};
+use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Needed, Platform};
 use crate::place::Place;
-use crate::source::map;
 
 /// Libraries of one process that are followed; real ones have some dozens.
 const MOST: usize = 1024;
-
-/// A library that is loaded for another.
-#[derive(Debug)]
-pub(crate) struct Dependency {
-    /// Where it was found.
-    pub(crate) place: Place,
-    pub(crate) binary: Binary,
-    /// What it asks of others than TVM and the system.
-    pub(crate) asks: Vec<ForeignSymbol>,
-}
-
-/// The libraries that were read, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Dependencies {
-    known: Mutex<HashMap<PathBuf, Option<Arc<Dependency>>>>,
-}
-
-impl Dependencies {
-    fn of(&self, place: &Place) -> Option<Arc<Dependency>> {
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(place.path()) {
-            return known.clone();
-        }
-        let read = read(place).map(Arc::new);
-        lock().insert(place.path().to_owned(), read.clone());
-        read
-    }
-}
-
-fn read(place: &Place) -> Option<Dependency> {
-    let bytes = map::open(place.path()).ok()?;
-    let binary = container::parse(&bytes).ok()?.into_iter().next()?.binary;
-    Some(Dependency {
-        place: place.clone(),
-        asks: container::asked_of_others(&bytes).ok()?,
-        binary,
-    })
-}
 
 /// All that is loaded for some files.
 #[derive(Debug, Default)]
@@ -63,134 +31,277 @@ pub(crate) struct Closure {
     pub(crate) libraries: Vec<Arc<Dependency>>,
     /// What those libraries ask for and is not found.
     pub(crate) lacking: Vec<(Arc<Dependency>, Vec<String>)>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<RefusedFile>,
     /// Those that are there and could not be read.
     pub(crate) unread: Vec<Place>,
     /// The first that was not found, read or followed, as it is named to people.
     pub(crate) absent: Option<String>,
+    /// Which library a file gets for a name.
+    found: HashMap<(Place, String), usize>,
+}
+
+/// A file that the loader comes to for a library, and ends at.
+#[derive(Debug)]
+pub(crate) struct RefusedFile {
+    /// Who asks.
+    pub(crate) asking: Place,
+    /// The name that is asked for.
+    pub(crate) name: String,
+    pub(crate) file: Place,
+    /// The key of what the loader says.
+    pub(crate) message: &'static str,
 }
 
 impl Closure {
     fn lacks(&mut self, what: impl std::fmt::Display) {
         self.absent.get_or_insert_with(|| what.to_string());
     }
+
+    /// The library that a file gets for a name.
+    fn got(&self, asking: &Place, name: &str) -> Option<&Arc<Dependency>> {
+        let index = self.found.get(&(asking.clone(), name.to_owned()))?;
+        self.libraries.get(*index)
+    }
 }
 
-/// What asks, and the folders that those who loaded it pass on.
+/// What asks, and for whom.
 struct Asking<'a> {
     place: &'a Place,
     binary: &'a Binary,
+    /// The folders that those who loaded it pass on.
     passed: Vec<Place>,
+    /// The program, or what a program that is not known opens.
+    first: &'a Place,
+    is_program: bool,
     /// Which library it is; none of what was asked about.
     library: Option<usize>,
 }
 
-/// What some files of one process load; nothing of files for other systems.
+/// What was found, and who is still to be asked.
+struct Walk<'a> {
+    machine: Option<&'a Machine>,
+    known: &'a Dependencies,
+    all: Closure,
+    /// Libraries by what they are loaded under, and by where they are.
+    names: HashMap<String, Option<usize>>,
+    places: HashMap<Place, Option<usize>>,
+    left: VecDeque<Left>,
+}
+
+/// A library that is still to be asked.
+struct Left {
+    library: usize,
+    passed: Vec<Place>,
+    first: Place,
+    is_program: bool,
+}
+
+/// What some files of one process load; nothing of files for systems that are not known, or in
+/// archives that are not seen into.
 pub(crate) fn closure(
     files: &[(&Place, &Binary)],
     machine: Option<&Machine>,
     known: &Dependencies,
 ) -> Closure {
-    let mut all = Closure::default();
-    let mut names: HashSet<String> = HashSet::new();
-    let mut left: VecDeque<(Option<usize>, Vec<Place>)> = VecDeque::new();
+    let mut walk = Walk {
+        machine,
+        known,
+        all: Closure::default(),
+        names: HashMap::new(),
+        places: HashMap::new(),
+        left: VecDeque::new(),
+    };
     for (place, binary) in files {
-        if !is_followed(place, binary) {
-            all.lacks(place);
+        if !(is_followed(binary) && known.are_seen(place)) {
+            walk.all.lacks(place);
             continue;
         }
-        let asking = Asking {
+        let program = binary.process.as_ref();
+        let program = program.map(|process| Place::file(&process.program));
+        walk.follow(&Asking {
+            first: program.as_ref().unwrap_or(place),
+            is_program: program.is_some() || binary.kind == BinaryKind::Program,
+            ..Asking::alone(place, binary)
+        });
+    }
+    while let Some(next) = walk.left.pop_front() {
+        let Some(library) = walk.all.libraries.get(next.library).cloned() else {
+            continue;
+        };
+        walk.follow(&Asking {
+            place: &library.place,
+            binary: &library.binary,
+            passed: next.passed,
+            first: &next.first,
+            is_program: next.is_program,
+            library: Some(next.library),
+        });
+    }
+    walk.all
+}
+
+/// Whether the loader is one of those that are known.
+fn is_followed(binary: &Binary) -> bool {
+    let is_known = match binary.format {
+        Format::Elf => binary.platform == Platform::Linux,
+        Format::MachO | Format::Pe => true,
+        _ => false,
+    };
+    is_known && binary.kind != BinaryKind::Object
+}
+
+impl Walk<'_> {
+    /// Finds what one file asks for.
+    fn follow(&mut self, asking: &Asking<'_>) {
+        let mut lacking: Vec<String> = Vec::new();
+        for needed in &asking.binary.needed {
+            let name = &needed.name;
+            // Who answers for TVM's is asked elsewhere.
+            if !is_of_others(name) || !is_loaded(needed, asking.binary.format) {
+                continue;
+            }
+            let key = spelled(name, asking.binary.format);
+            let known = self.names.get(&key).copied();
+            let by_path = asking.binary.format == Format::MachO;
+            if let Some(index) = known.filter(|_| !by_path) {
+                self.gets(asking, name, index);
+                continue;
+            }
+            match find(asking, name, self.machine, self.known) {
+                Ok(Some(file)) => self.take(asking, name, file),
+                Ok(None) => match known {
+                    Some(index) => self.gets(asking, name, index),
+                    None if needed.optional => {}
+                    None => {
+                        self.all.lacks(name);
+                        lacking.push(name.clone());
+                    }
+                },
+                Err((file, message)) => self.refuse(asking, name, file, message),
+            }
+        }
+        let library = asking.library;
+        let library = library.and_then(|index| self.all.libraries.get(index));
+        if let Some(library) = library.filter(|_| !lacking.is_empty()) {
+            self.all.lacking.push((library.clone(), lacking));
+        }
+    }
+
+    fn refuse(&mut self, asking: &Asking<'_>, name: &str, file: Place, message: &'static str) {
+        self.all.lacks(name);
+        self.all.refused.push(RefusedFile {
+            asking: asking.place.clone(),
+            name: name.to_owned(),
+            file,
+            message,
+        });
+    }
+
+    /// The file that was found for a name is loaded, unless it is already.
+    fn take(&mut self, asking: &Asking<'_>, name: &str, file: Place) {
+        let format = asking.binary.format;
+        let key = spelled(name, format);
+        if let Some(known) = self.places.get(&file).copied() {
+            self.names.insert(key, known);
+            return self.gets(asking, name, known);
+        }
+        let index = self.all.libraries.len();
+        let of_file = || self.known.of(&file, asking.binary.architecture);
+        let Some(library) = (index < MOST).then(of_file).flatten() else {
+            self.names.insert(key, None);
+            self.all.lacks(name);
+            return self.all.unread.push(file);
+        };
+        if let FileFound::Refused(words) = mapped(&library.binary) {
+            return self.refuse(asking, name, file, words);
+        }
+        // Windows goes by the names of files.
+        let own = match format {
+            Format::Pe => Some(file.name().into_owned()),
+            _ => library.binary.identity.clone(),
+        };
+        for name in own.iter().map(|own| spelled(own, format)).chain([key]) {
+            self.names.entry(name).or_insert(Some(index));
+        }
+        self.places.insert(file, Some(index));
+        self.left.push_back(Left {
+            library: index,
+            passed: asking.passed_on(),
+            first: asking.first.clone(),
+            is_program: asking.is_program,
+        });
+        self.all.libraries.push(library);
+        self.gets(asking, name, Some(index));
+    }
+
+    fn gets(&mut self, asking: &Asking<'_>, name: &str, index: Option<usize>) {
+        if let Some(index) = index {
+            let key = (asking.place.clone(), name.to_owned());
+            self.all.found.insert(key, index);
+        }
+    }
+}
+
+/// Whether the loader comes to a library when it loads what names it.
+fn is_loaded(needed: &Needed, format: Format) -> bool {
+    !(needed.optional && format == Format::Pe)
+}
+
+/// A name as the system compares it.
+fn spelled(name: &str, format: Format) -> String {
+    match format {
+        Format::Pe => name.to_ascii_lowercase(),
+        _ => name.to_owned(),
+    }
+}
+
+impl<'a> Asking<'a> {
+    /// A file that nothing is known to have loaded.
+    pub(super) fn alone(place: &'a Place, binary: &'a Binary) -> Self {
+        Self {
             place,
             binary,
             passed: Vec::new(),
+            first: place,
+            is_program: binary.kind == BinaryKind::Program,
             library: None,
-        };
-        follow(&asking, machine, known, &mut names, &mut all, &mut left);
-    }
-    while let Some((index, passed)) = left.pop_front() {
-        let Some(library) = index.and_then(|index| all.libraries.get(index).cloned()) else {
-            continue;
-        };
-        let asking = Asking {
-            place: &library.place,
-            binary: &library.binary,
-            passed,
-            library: index,
-        };
-        follow(&asking, machine, known, &mut names, &mut all, &mut left);
-    }
-    all
-}
-
-/// Whether the loader is GNU/Linux's and the file is one of a folder.
-fn is_followed(place: &Place, binary: &Binary) -> bool {
-    let is_linked = binary.kind != BinaryKind::Object;
-    let is_linux = binary.format == Format::Elf && binary.platform == Platform::Linux;
-    is_linux && is_linked && !place.is_member()
-}
-
-/// Finds what one file asks for.
-fn follow(
-    asking: &Asking<'_>,
-    machine: Option<&Machine>,
-    known: &Dependencies,
-    names: &mut HashSet<String>,
-    all: &mut Closure,
-    left: &mut VecDeque<(Option<usize>, Vec<Place>)>,
-) {
-    let mut lacking: Vec<String> = Vec::new();
-    for needed in &asking.binary.needed {
-        let name = &needed.name;
-        // Who answers for TVM's is asked elsewhere.
-        if system::is_base(name) || libraries::is_family(name) || names.contains(name) {
-            continue;
-        }
-        let refuse = |all: &mut Closure, file: PathBuf, message| {
-            all.lacks(name);
-            all.refused.push(Refused {
-                asking: asking.place.path().to_owned(),
-                name: name.clone(),
-                file,
-                message,
-            });
-        };
-        match find(asking, name, machine) {
-            Ok(Some(file)) if all.libraries.len() < MOST => {
-                names.insert(name.clone());
-                let Some(library) = known.of(&file) else {
-                    all.lacks(name);
-                    all.unread.push(file);
-                    continue;
-                };
-                if let FileFound::Refused(words) = mapped(&library.binary) {
-                    refuse(all, file.path().to_owned(), words);
-                    continue;
-                }
-                names.extend(library.binary.identity.clone());
-                left.push_back((Some(all.libraries.len()), asking.passed_on()));
-                all.libraries.push(library);
-            }
-            Ok(_) => {
-                all.lacks(name);
-                lacking.push(name.clone());
-            }
-            Err((file, message)) => refuse(all, file, message),
         }
     }
-    let library = asking.library.and_then(|index| all.libraries.get(index));
-    if let Some(library) = library.filter(|_| !lacking.is_empty()) {
-        all.lacking.push((library.clone(), lacking));
-    }
-}
 
-impl Asking<'_> {
     /// The folders that it passes on to what it loads.
     fn passed_on(&self) -> Vec<Place> {
         let own = match self.binary.has_runpath {
             true => Vec::new(),
-            false => libraries::run_path(self.place, self.binary),
+            false => libraries::run_path(self.place, self.program(), self.binary),
         };
         own.into_iter().chain(self.passed.iter().cloned()).collect()
+    }
+
+    fn program(&self) -> Option<&'a Place> {
+        self.is_program.then_some(self.first)
+    }
+
+    /// Where the loader looks for a name, in order. dyld looks for one without folders where
+    /// it is told by the user alone.
+    fn places(&self, name: &str) -> Vec<Place> {
+        let (place, binary) = (self.place, self.binary);
+        if binary.format == Format::Pe && self.library.is_some() {
+            return vec![self.first.beside(name)];
+        }
+        if binary.format == Format::MachO && !name.contains('/') {
+            return Vec::new();
+        }
+        let mut places = libraries::places(place, self.program(), binary, name);
+        let passed = match binary.format {
+            Format::MachO => name.strip_prefix("@rpath/"),
+            _ if binary.has_runpath || name.contains('/') => None,
+            _ => Some(name),
+        };
+        let passed = passed.map(|name| self.passed.iter().map(move |folder| folder.child(name)));
+        places.extend(passed.into_iter().flatten());
+        // A member is seen with its archive alone.
+        places.retain(|one| one.is_member() == place.is_member());
+        places
     }
 }
 
@@ -199,50 +310,53 @@ fn find(
     asking: &Asking<'_>,
     name: &str,
     machine: Option<&Machine>,
-) -> Result<Option<Place>, (PathBuf, &'static str)> {
+    known: &Dependencies,
+) -> Result<Option<Place>, (Place, &'static str)> {
     let (place, binary) = (asking.place, asking.binary);
-    let mut places = libraries::candidates(place, binary, name);
-    if !binary.has_runpath && !name.contains('/') {
-        let passed = asking.passed.iter();
-        places.extend(passed.map(|folder| Place::file(folder.path().join(name))));
+    let places = asking.places(name);
+    // Another folder of this machine says nothing of the one that it runs on.
+    let beside = libraries::beside(place, binary, name);
+    let is_told = |file: &Place| {
+        let mut beside = beside.iter();
+        machine.is_some() || place.is_member() || beside.any(|one| one.without_dots() == *file)
+    };
+    if let Some(file) = known.first(&places, binary, is_told)? {
+        return Ok(Some(file));
     }
-    for file in places.iter().map(Place::without_dots) {
-        match look(file.path(), binary) {
-            FileFound::Library => return Ok(Some(file)),
-            // Another folder of this machine says nothing of the one that it runs on.
-            FileFound::Refused(words) if is_told(place, binary, name, &file, machine) => {
-                return Err((file.path().to_owned(), words));
-            }
-            FileFound::Refused(_) | FileFound::Nothing => {}
-        }
+    if place.is_member() {
+        return Ok(None);
     }
     let recorded = || places.iter().map(Place::path);
     let found = machine.and_then(|machine| machine.find(name, recorded()));
-    Ok(found
-        .or_else(|| system::find(place, binary, name, None))
-        .map(Place::file))
+    let is_elf = binary.format == Format::Elf;
+    let found = found.or_else(|| system::find(place, binary, name, None).filter(|_| is_elf));
+    Ok(found.map(Place::file))
 }
 
-fn is_told(
+/// Whether a file that nothing is known to have loaded finds a library.
+pub(crate) fn is_found(
     place: &Place,
     binary: &Binary,
     name: &str,
-    file: &Place,
     machine: Option<&Machine>,
+    known: &Dependencies,
 ) -> bool {
-    let mut beside = libraries::beside(place, binary, name).into_iter();
-    machine.is_some() || beside.any(|one| one.without_dots() == *file)
+    // What the loader ends at is told with what it loads.
+    let found = find(&Asking::alone(place, binary), name, machine, known);
+    !matches!(found, Ok(None))
 }
 
-/// What the libraries of a closure ask of others and nothing defines: neither they, nor some
+/// What the libraries of a closure ask of any other and nothing defines: neither they, nor some
 /// files that are loaded with them, nor what is given; `None` where that is not known.
 pub(crate) fn unresolved(
     closure: &Closure,
-    files: &[&Path],
+    files: &[&Place],
+    known: &Dependencies,
     is_given: impl Fn(&ForeignSymbol) -> bool,
 ) -> Option<Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>> {
+    let is_asked = |symbol: &ForeignSymbol| symbol.library.is_none() && !is_given(symbol);
     let asks = closure.libraries.iter().flat_map(|one| &one.asks);
-    let asks = asks.filter(|symbol| !is_given(symbol));
+    let asks = asks.filter(|symbol| is_asked(symbol));
     let names: HashSet<String> = asks.map(ForeignSymbol::spelled).collect();
     if names.is_empty() {
         return Some(Vec::new());
@@ -251,18 +365,99 @@ pub(crate) fn unresolved(
         return None;
     }
     let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
-    let libraries = closure.libraries.iter().map(|one| one.place.path());
+    let libraries = closure.libraries.iter().map(|one| &one.place);
     for file in libraries.chain(files.iter().copied()) {
-        let bytes = map::open(file).ok()?;
-        let mut defined = container::defines(&bytes, &left).ok()?.into_iter();
+        let mut defined = container::defines(&known.bytes(file)?, &left)
+            .ok()?
+            .into_iter();
         left.retain(|_| defined.next() != Some(true));
     }
     let left: HashSet<&str> = left.into_iter().collect();
     let lacking = closure.libraries.iter().filter_map(|library| {
         let is_left =
-            |symbol: &&ForeignSymbol| left.contains(symbol.spelled().as_str()) && !is_given(symbol);
+            |symbol: &&ForeignSymbol| left.contains(symbol.spelled().as_str()) && is_asked(symbol);
         let symbols: Vec<ForeignSymbol> = library.asks.iter().filter(is_left).cloned().collect();
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });
     Some(lacking.collect())
+}
+
+/// Symbols that a file asks of one library, which does not export them.
+pub(crate) struct Unbound {
+    pub(crate) asking: Arc<Dependency>,
+    pub(crate) library: Arc<Dependency>,
+    pub(crate) symbols: Vec<ForeignSymbol>,
+    /// A library whose exports are not known, and that may have them.
+    pub(crate) may: Option<String>,
+}
+
+/// Where files name a library with a symbol: what that library does not export, of what a file
+/// and those of its closure ask.
+pub(crate) fn unbound(
+    own: (&Place, &Binary),
+    closure: &Closure,
+    known: &Dependencies,
+) -> Vec<Unbound> {
+    let (place, binary) = own;
+    let is_asked = matches!(binary.format, Format::MachO | Format::Pe);
+    if !is_asked || closure.libraries.is_empty() {
+        return Vec::new();
+    }
+    let own = known.of(place, binary.architecture);
+    let asking = own.iter().chain(&closure.libraries);
+    asking
+        .flat_map(|one| of_each(one, closure, known))
+        .collect()
+}
+
+fn of_each(asking: &Arc<Dependency>, closure: &Closure, known: &Dependencies) -> Vec<Unbound> {
+    let mut by_library: BTreeMap<&str, Vec<&ForeignSymbol>> = BTreeMap::new();
+    for symbol in &asking.asks {
+        if let Some(library) = &symbol.library {
+            by_library.entry(library).or_default().push(symbol);
+        }
+    }
+    let unbound = by_library.into_iter().filter_map(|(name, mut symbols)| {
+        let library = closure.got(&asking.place, name)?;
+        let may = drop_exported(library, &mut symbols, closure, known, &mut Vec::new());
+        let symbols: Vec<ForeignSymbol> = symbols.into_iter().cloned().collect();
+        (!symbols.is_empty()).then(|| Unbound {
+            asking: asking.clone(),
+            library: library.clone(),
+            symbols,
+            may,
+        })
+    });
+    unbound.collect()
+}
+
+/// Drops what a library exports, and what those do that it offers as its own; the first of them
+/// that is not known.
+fn drop_exported(
+    library: &Dependency,
+    symbols: &mut Vec<&ForeignSymbol>,
+    closure: &Closure,
+    known: &Dependencies,
+    seen: &mut Vec<Place>,
+) -> Option<String> {
+    if symbols.is_empty() || seen.contains(&library.place) {
+        return None;
+    }
+    seen.push(library.place.clone());
+    let names: Vec<&str> = symbols.iter().map(|one| one.name.as_str()).collect();
+    let Some(defined) = known.defines(library, &names) else {
+        return Some(library.place.to_string());
+    };
+    let mut defined = defined.into_iter();
+    symbols.retain(|_| defined.next() != Some(true));
+    let mut may = None;
+    for name in &library.binary.reexports {
+        let inner = closure.got(&library.place, name);
+        let inner = match inner {
+            Some(inner) => drop_exported(inner, symbols, closure, known, seen),
+            None => Some(name.clone()),
+        };
+        may = may.or(inner);
+    }
+    may
 }

@@ -1,16 +1,21 @@
-//! What glibc's loader makes of a file that its search comes to (`open_verify` in its
-//! `elf/dl-load.c`): it passes over what is not there and what is for another class or
-//! processor, and ends with an error at anything else that is no library.
+//! What a loader makes of a file that its search comes to.
+//!
+//! glibc's (`open_verify` in its `elf/dl-load.c`) passes over what is not there and what is
+//! for another class or processor, and ends with an error at anything else that is no library.
+//! dyld passes over all that it cannot load. Windows takes the first of the name, or ends.
 
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::container::{Architecture, Binary};
+use crate::container::{self, Architecture, Binary, Format};
 
 /// Bytes of the header of a file of 64 bits, and its class.
 const LONG: (usize, u8) = (64, 2);
 /// The same of one of 32 bits.
 const SHORT: (usize, u8) = (52, 1);
+
+/// Bytes of a file that say what it is for.
+const HEADER: u64 = 4096;
 
 /// What the loader does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +39,16 @@ pub(crate) fn look(file: &Path, asking: &Binary) -> FileFound {
         return FileFound::Nothing;
     };
     if what.is_dir() {
-        return FileFound::Refused("no-file-data");
+        return match asking.format {
+            Format::Elf => FileFound::Refused("no-file-data"),
+            _ => FileFound::Nothing,
+        };
     }
     if !what.is_file() {
         return FileFound::Nothing;
     }
     let mut header = Vec::new();
-    let opened = std::fs::File::open(file).map(|file| file.take(LONG.0 as u64));
+    let opened = std::fs::File::open(file).map(|file| file.take(HEADER));
     // Who may not open it here is not who runs the program.
     if opened
         .and_then(|mut file| file.read_to_end(&mut header))
@@ -48,10 +56,26 @@ pub(crate) fn look(file: &Path, asking: &Binary) -> FileFound {
     {
         return FileFound::Library;
     }
-    of_header(&header, asking.architecture)
+    of_header(&header, asking)
 }
 
-fn of_header(header: &[u8], architecture: Architecture) -> FileFound {
+/// The same, by the first bytes of the file.
+pub(crate) fn of_header(header: &[u8], asking: &Binary) -> FileFound {
+    if asking.format == Format::Elf {
+        return of_elf(header, asking.architecture);
+    }
+    let is_dll = asking.format == Format::Pe;
+    match container::machines(header) {
+        Some(machines) if machines.contains(&asking.architecture) => FileFound::Library,
+        // What it is for is not where it should be: reading it says more.
+        Some(machines) if machines.is_empty() => FileFound::Library,
+        Some(_) if is_dll => FileFound::Refused("other-machine"),
+        None if is_dll => FileFound::Refused("other-format"),
+        _ => FileFound::Nothing,
+    }
+}
+
+fn of_elf(header: &[u8], architecture: Architecture) -> FileFound {
     let (least, own_class) = match architecture {
         Architecture::X86 | Architecture::Arm => SHORT,
         _ => LONG,
@@ -92,7 +116,7 @@ mod tests {
         let with = |at: usize, byte: u8| {
             let mut header = good;
             header[at] = byte;
-            of_header(&header, Architecture::X86_64)
+            of_elf(&header, Architecture::X86_64)
         };
         assert_eq!(with(0, 0x7f), FileFound::Library);
         assert_eq!(with(18, 183), FileFound::Nothing);
@@ -100,7 +124,7 @@ mod tests {
         assert_eq!(with(5, 2), FileFound::Refused("other-byte-order"));
         assert_eq!(with(1, b'X'), FileFound::Refused("other-format"));
         for short in [&b"INPUT(x)\n"[..], b"", &good[..40]] {
-            let found = of_header(short, Architecture::X86_64);
+            let found = of_elf(short, Architecture::X86_64);
             assert_eq!(found, FileFound::Refused("file-too-short"));
         }
     }

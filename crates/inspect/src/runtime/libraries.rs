@@ -154,12 +154,22 @@ const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_pat
 
 /// Places at which the loader would look, in order.
 pub(crate) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    places(own, None, binary, needed)
+}
+
+/// The same where the program is known.
+pub(crate) fn places(
+    own: &Place,
+    program: Option<&Place>,
+    binary: &Binary,
+    needed: &str,
+) -> Vec<Place> {
     if let Some(found) = in_process(binary, needed) {
         return vec![found];
     }
     let own = origin(own, binary);
     let paths = recorded(binary, needed).into_iter();
-    paths.map(|path| expand(&own, &path)).collect()
+    paths.map(|path| expand(&own, program, &path)).collect()
 }
 
 /// Where a file lies for its loader: of a program that is a link, where that leads.
@@ -178,11 +188,17 @@ fn in_process(binary: &Binary, needed: &str) -> Option<Place> {
 }
 
 /// The folders of a file's own run path, as paths.
-pub(crate) fn run_path(own: &Place, binary: &Binary) -> Vec<Place> {
+pub(crate) fn run_path(own: &Place, program: Option<&Place>, binary: &Binary) -> Vec<Place> {
     let own = origin(own, binary);
-    let folders = searched(binary).into_iter();
+    let folders = match binary.format {
+        Format::MachO => binary.search_paths.clone(),
+        _ => searched(binary),
+    };
+    let folders = folders.into_iter();
     let folders = folders.filter(|folder| OWN.iter().any(|word| folder.starts_with(word)));
-    folders.map(|folder| expand(&own, &folder)).collect()
+    folders
+        .map(|folder| expand(&own, program, &folder))
+        .collect()
 }
 
 /// Those of them that are told from the asking library's own folder.
@@ -190,7 +206,7 @@ pub(crate) fn beside(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
     let own = origin(own, binary);
     let paths = recorded(binary, needed).into_iter();
     let paths = paths.filter(|path| OWN.iter().any(|word| path.starts_with(word)));
-    paths.map(|path| expand(&own, &path)).collect()
+    paths.map(|path| expand(&own, None, &path)).collect()
 }
 
 /// The paths that the loader tries for a library, as they are recorded.
@@ -246,8 +262,11 @@ fn searched(binary: &Binary) -> Vec<String> {
 }
 
 /// The place a recorded path leads to: from the asking library's own folder
-/// where it begins with the loader's word for that, else on disk.
-fn expand(own: &Place, path: &str) -> Place {
+/// where it begins with the loader's word for that, else on disk. Where the program is not
+/// known its folder is taken to be the same.
+fn expand(own: &Place, program: Option<&Place>, path: &str) -> Place {
+    let of_program = program.filter(|_| path.starts_with("@executable_path"));
+    let own = of_program.unwrap_or(own);
     let rest = OWN.iter().find_map(|word| path.strip_prefix(word));
     match rest {
         Some(rest) => own.beside(rest.trim_start_matches('/')),
@@ -267,11 +286,17 @@ mod tests {
     #[test]
     fn recorded_paths_lead_from_the_library_or_from_the_disk() {
         let own = Place::file("/a/b/x.so");
-        assert_eq!(expand(&own, "$ORIGIN/../lib/y"), Place::file("/a/lib/y"));
-        assert_eq!(expand(&own, "/opt/./lib/y"), Place::file("/opt/lib/y"));
+        assert_eq!(
+            expand(&own, None, "$ORIGIN/../lib/y"),
+            Place::file("/a/lib/y")
+        );
+        assert_eq!(
+            expand(&own, None, "/opt/./lib/y"),
+            Place::file("/opt/lib/y")
+        );
         let packed = Place::file("a!b.whl").member(b"tvm/lib/x.so", 1);
         assert_eq!(
-            expand(&packed, "$ORIGIN/../../tvm_ffi/lib/y"),
+            expand(&packed, None, "$ORIGIN/../../tvm_ffi/lib/y"),
             Place::file("a!b.whl").member(b"tvm_ffi/lib/y", 1)
         );
     }

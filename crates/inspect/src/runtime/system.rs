@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::libraries;
 use super::machine::Machine;
-use super::{grouping, libraries};
 use crate::container::{self, Binary, ForeignSymbol, Format};
 use crate::parts::stem;
 use crate::place::Place;
-use crate::source::beginning::{children, first_bytes};
-use crate::source::{all_members, map};
+use crate::source::beginning::children;
+use crate::source::map;
 
 const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/system_libraries.json"));
 
@@ -55,13 +55,13 @@ pub struct Package {
     pub name: String,
     /// A version that has the library.
     pub version: String,
-    folder: String,
+    pub(crate) folder: String,
     names: Vec<String>,
 }
 
 impl Package {
     /// Whether a toolkit of the machine has the same libraries.
-    fn is_of_toolkit(&self) -> bool {
+    pub(crate) fn is_of_toolkit(&self) -> bool {
         self.name.starts_with("nvidia-")
     }
 }
@@ -159,79 +159,6 @@ pub(crate) fn is_brought(library: &str) -> bool {
     brings(library, Format::Elf).is_some() || brings(library, Format::Pe).is_some()
 }
 
-/// Whether a needed library is there for the loader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
-    /// Where it looks.
-    Found,
-    /// In this folder of the environment, where it does not look: something must have
-    /// loaded the library before, or LD_LIBRARY_PATH must name the folder.
-    Beside(PathBuf),
-    /// Not where it looks, as far as the paths go.
-    Absent,
-    /// Inside an archive, where the folders around it are not seen.
-    Unknown,
-}
-
-/// Where a library is that a file needs: on its run path, on the machine that the set
-/// claims to be, or where its package puts it in the file's environment.
-pub fn presence(
-    place: &Place,
-    binary: &Binary,
-    needed: &str,
-    machine: Option<&Machine>,
-) -> Presence {
-    if place.is_member() {
-        return match is_packed_with(place, binary, needed) {
-            true => Presence::Found,
-            false => Presence::Unknown,
-        };
-    }
-    if find(place, binary, needed, machine).is_some() {
-        return Presence::Found;
-    }
-    let Some(environment) = grouping::environment(place) else {
-        return Presence::Absent;
-    };
-    let site = environment.path();
-    let is_in = |folder: &PathBuf| is_at(&Place::file(folder.join(needed)), needed);
-    if let Some(Brings::Toolkit(package) | Brings::Package(package)) = brings(needed, binary.format)
-    {
-        let folder = site.join(&package.folder);
-        return match (is_in(&folder), package.is_of_toolkit()) {
-            // Its package loads it before what asks for it.
-            (true, false) => Presence::Found,
-            (true, true) => Presence::Beside(folder),
-            (false, _) => Presence::Absent,
-        };
-    }
-    // Packages keep their libraries in their own folder, or in `lib` in it.
-    let packages = children(site).into_iter();
-    let mut folders = packages.flat_map(|package| [package.join("lib"), package]);
-    folders
-        .find(is_in)
-        .map_or(Presence::Absent, Presence::Beside)
-}
-
-/// Whether the zip archive that a file is in, as a wheel, has a library where the loader looks
-/// once both are unpacked.
-fn is_packed_with(place: &Place, binary: &Binary, needed: &str) -> bool {
-    let is_zip = |archive: &Place| {
-        let begins = first_bytes(archive.path(), 2);
-        archive.is_whole_file() && begins.is_some_and(|bytes| bytes == b"PK")
-    };
-    let Some(archive) = place.archive().filter(is_zip) else {
-        return false;
-    };
-    let wanted = libraries::candidates(place, binary, needed);
-    let mut is_there = false;
-    all_members(&archive, &mut |member| {
-        is_there = wanted.contains(&archive.member(&member.name, 1));
-        !is_there
-    });
-    is_there
-}
-
 /// The file that the loader takes for a needed library: on the run path, or on the
 /// machine that the set claims to be.
 pub fn find(
@@ -268,7 +195,7 @@ pub(crate) fn without_link(place: &Place, binary: &Binary, needed: &str) -> Opti
 }
 
 /// Whether a library is in a place, under its name or without its version.
-fn is_at(place: &Place, needed: &str) -> bool {
+pub(crate) fn is_at(place: &Place, needed: &str) -> bool {
     place.path().is_file() || is_under_its_plain_name(place, needed)
 }
 

@@ -47,7 +47,7 @@ impl Followed {
         if needed.is_empty() {
             return Vec::new();
         }
-        let own = libraries::run_path(&artifact.path, binary);
+        let own = libraries::run_path(&artifact.path, None, binary);
         let passed = self.passed_on.get(&real(artifact.path.path()));
         let passed = passed.cloned().unwrap_or_default();
         let looked_in = match binary.has_runpath {

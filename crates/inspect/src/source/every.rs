@@ -29,6 +29,28 @@ pub(crate) fn all_members(file: &Place, visit: Each<'_>) -> bool {
     }
 }
 
+/// The bytes of one member of a file that is an archive, in no more than `most` bytes.
+pub(crate) fn member_bytes(place: &Place, most: u64) -> Option<Spilled> {
+    let archive = place.archive().filter(Place::is_whole_file)?;
+    let mut found = None;
+    all_members(&archive, &mut |member| {
+        if archive.member(&member.name, 1).without_dots() != *place {
+            return true;
+        }
+        found = match member.body {
+            Body::Stored(bytes) if bytes.len() as u64 <= most => {
+                Spilled::of(bytes, &mut std::io::empty()).ok()
+            }
+            Body::Packed(stream) | Body::Holed(stream) if member.size <= most => {
+                Spilled::of(&[], &mut Read::take(stream, most)).ok()
+            }
+            _ => None,
+        };
+        false
+    });
+    found.filter(|bytes| (bytes.len() as u64) < most)
+}
+
 fn members_in(image: &ImageFolder, visit: Each<'_>) -> bool {
     image.members(&mut |member| visit(member)).is_ok()
 }

@@ -11,7 +11,8 @@ use crate::pages::{self, FilePages};
 const CHUNK: usize = 64 << 10;
 
 /// The bytes of an unpacked member that is too large for memory.
-pub(super) struct Spilled(FilePages);
+#[derive(Debug)]
+pub(crate) struct Spilled(FilePages);
 
 /// Why a member was not spilled.
 pub(super) enum SpillError {

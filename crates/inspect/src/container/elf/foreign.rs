@@ -77,6 +77,7 @@ pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
             let symbol = ForeignSymbol {
                 name: names.keep(name)?,
                 version: need.cloned(),
+                library: None,
                 lazy: false,
                 users: Vec::new(),
                 idle: false,

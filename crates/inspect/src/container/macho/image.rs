@@ -37,6 +37,7 @@ pub(super) struct Image<'data, Mach: MachHeader<Endian = Endianness>> {
     pub(super) min_os: Option<String>,
     pub(super) identity: Option<String>,
     pub(super) needed: Vec<Needed>,
+    pub(super) reexports: Vec<String>,
     pub(super) search_paths: Vec<String>,
     pub(super) signature: Signature,
     pub(super) has_constructors: bool,
@@ -71,6 +72,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             min_os: None,
             identity: None,
             needed: Vec::new(),
+            reexports: Vec::new(),
             search_paths: Vec::new(),
             signature: Signature::Unsigned,
             has_constructors: false,
@@ -130,6 +132,11 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
                         || flags.contains(macho::DYLIB_USE_DELAYED_INIT)
                 });
                 let name = text(dylib.dylib.name)?;
+                if command.cmd() == macho::LC_REEXPORT_DYLIB
+                    || flags.is_some_and(|flags| flags.contains(macho::DYLIB_USE_REEXPORT))
+                {
+                    self.reexports.push(name.clone());
+                }
                 self.needed.push(Needed { name, optional });
             }
             Command::Rpath(rpath) => self.search_paths.push(text(rpath.path)?),

@@ -3,6 +3,7 @@
 //! Load commands, what dyld sets and looks for, the exports that concern TVM and the code
 //! directory are touched.
 
+mod asked;
 mod code_directory;
 mod commands;
 mod exports;
@@ -23,7 +24,7 @@ use object::macho;
 use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64};
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, frozen};
+use super::{Architecture, Binary, BinaryKind, ForeignSymbol, Format, Parsed, frozen};
 use crate::error::DecodeError;
 use image::{Image, bad, bytes_at, is_64};
 
@@ -128,6 +129,31 @@ pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
     with_image!(exports::defines, data, wanted)
 }
 
+/// What a thin file asks of the libraries that `is_meant` says, and of any.
+pub(super) fn asked(
+    data: &[u8],
+    is_meant: fn(&str) -> bool,
+) -> Result<Vec<ForeignSymbol>, DecodeError> {
+    with_image!(asked::of, data, is_meant)
+}
+
+/// The processors that a file is for, as its first bytes say.
+pub(super) fn machines(header: &[u8]) -> Vec<Architecture> {
+    if let Ok(arches) = arches(header) {
+        return arches.into_iter().map(|arch| arch.machine).collect();
+    }
+    let word = |at: usize| {
+        let bytes = header.get(at..)?.first_chunk::<4>()?;
+        Some(match header.first() {
+            Some(0xfe) => u32::from_be_bytes(*bytes),
+            _ => u32::from_le_bytes(*bytes),
+        })
+    };
+    let kinds = word(4).zip(word(8));
+    let machine = |(cpu, kind)| architecture(macho::CpuType(cpu), macho::CpuSubtype(kind));
+    kinds.map(machine).into_iter().collect()
+}
+
 /// Calls `visit` with every export of a thin file until it returns `false`.
 pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
     with_image!(exports::each, data, visit)
@@ -167,6 +193,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         min_os: image.min_os,
         identity: image.identity,
         needed: image.needed,
+        reexports: image.reexports,
         search_paths: image.search_paths,
         frozen: frozen::cells(&kept.defined, &image.segments, None),
         segments: image.segments,

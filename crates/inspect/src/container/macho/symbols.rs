@@ -136,6 +136,7 @@ fn keep_wanted<Mach: MachHeader<Endian = Endianness>>(
     if wanted.is_anywhere() && !wanted.weak && is_foreign(name) {
         kept.foreign.push(ForeignSymbol {
             version: None,
+            library: None,
             name: names.keep(name)?,
             lazy: false,
             users: Vec::new(),
@@ -159,7 +160,7 @@ fn keep_wanted<Mach: MachHeader<Endian = Endianness>>(
 
 /// Whether a name is neither TVM's nor one of the system's C names, nor one that compilers
 /// use on their own. The list of C names is glibc's: macOS has nearly all of them.
-fn is_foreign(name: &[u8]) -> bool {
+pub(super) fn is_foreign(name: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(name) else {
         return false;
     };

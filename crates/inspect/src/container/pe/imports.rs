@@ -6,7 +6,7 @@ use super::image::Image;
 use crate::container::faults::Faults;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
-use crate::container::{Needed, Reply, UndefinedSymbol};
+use crate::container::{ForeignSymbol, Needed, Reply, UndefinedSymbol};
 use crate::error::DecodeError;
 
 /// What an image imports.
@@ -43,6 +43,26 @@ pub(super) fn cells(
 /// Reads both directories.
 pub(super) fn read(image: &Image<'_>) -> Result<Imports, DecodeError> {
     read_where(image, undefined_concerns_tvm)
+}
+
+/// What the loader looks for by name in the libraries that `is_meant` says, less TVM's.
+pub(super) fn asked(
+    image: &Image<'_>,
+    is_meant: fn(&str) -> bool,
+) -> Result<Vec<ForeignSymbol>, DecodeError> {
+    let imports = read_where(image, |name| !undefined_concerns_tvm(name))?;
+    let is_asked =
+        |symbol: &UndefinedSymbol| !symbol.weak && symbol.library.as_deref().is_some_and(is_meant);
+    let asked = imports.undefined.into_iter().filter(is_asked);
+    let asked = asked.map(|symbol| ForeignSymbol {
+        name: symbol.name,
+        version: None,
+        library: symbol.library,
+        lazy: false,
+        users: Vec::new(),
+        idle: false,
+    });
+    Ok(asked.collect())
 }
 
 fn read_where(image: &Image<'_>, wanted: fn(&[u8]) -> bool) -> Result<Imports, DecodeError> {

@@ -12,7 +12,7 @@ mod tables;
 use object::pe;
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform, frozen};
+use super::{Architecture, Binary, BinaryKind, ForeignSymbol, Format, Parsed, Platform, frozen};
 use crate::error::DecodeError;
 use exports::Exports;
 use image::Image;
@@ -52,6 +52,25 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         )
     };
     Ok(Parsed::new(binary, regions, data))
+}
+
+/// What the loader looks for by name in the libraries that `is_meant` says.
+pub(super) fn asked(
+    data: &[u8],
+    is_meant: fn(&str) -> bool,
+) -> Result<Vec<ForeignSymbol>, DecodeError> {
+    imports::asked(&Image::parse(data)?, is_meant)
+}
+
+/// The processor that a file is for, as its first bytes say.
+pub(super) fn machine(header: &[u8]) -> Option<Architecture> {
+    let at = header.get(0x3c..)?.first_chunk::<4>()?;
+    let at = usize::try_from(u32::from_le_bytes(*at)).ok()?;
+    let [_, _, _, _, low, high, ..] = header.get(at..)? else {
+        return None;
+    };
+    let machine = u16::from_le_bytes([*low, *high]);
+    Some(architecture(pe::Machine(machine)))
 }
 
 /// Calls by name, and functions.

@@ -7,6 +7,7 @@ use object::read::macho::{DyldChainedFixups, DyldChainedSegment, Fixup, MachHead
 
 use super::places::Refused;
 use super::reader::Reader;
+use super::wanted::Wanted;
 use crate::container::macho::image::bytes_at;
 
 /// The sizes of pages that dyld knows.
@@ -38,7 +39,12 @@ fn all<'data, Mach: MachHeader<Endian = Endianness>>(
     for import in table.imports(endian).map_err(bad)? {
         let import = import.map_err(bad)?;
         count = count.saturating_add(1);
-        reader.wants(import.name, import.dylib, import.weak_import)?;
+        let asked = Wanted {
+            dylib: import.dylib,
+            weak: import.weak_import,
+            lazy: false,
+        };
+        reader.wants(import.name, asked)?;
     }
     let bad = |error: object::read::Error| ("chained fixups", error.to_string());
     let mut format = None;

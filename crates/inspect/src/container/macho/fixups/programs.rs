@@ -7,6 +7,7 @@ use object::read::macho::{BindIterator, MachHeader, RebaseOperation};
 
 use super::places::Refused;
 use super::reader::Reader;
+use super::wanted::Wanted;
 use crate::container::macho::image::bytes_at;
 
 /// Bytes that dyld lets follow the end of a program.
@@ -19,22 +20,26 @@ pub(super) fn read<Mach: MachHeader<Endian = Endianness>>(
     let (data, endian) = (reader.image.data, reader.image.endian);
     let size = reader.places.size;
     let of_binds = [
-        (command.bind_off, command.binds(endian, data, size), true),
+        (
+            command.bind_off,
+            command.binds(endian, data, size),
+            Some(false),
+        ),
         // Those that are defined here are in it too.
         (
             command.weak_bind_off,
             command.weak_binds(endian, data, size),
-            false,
+            None,
         ),
         (
             command.lazy_bind_off,
             command.lazy_binds(endian, data, size),
-            true,
+            Some(true),
         ),
     ];
-    for (at, program, are_wanted) in of_binds {
+    for (at, program, is_lazy) in of_binds {
         let done = match program {
-            Ok(program) => binds(reader, program, are_wanted),
+            Ok(program) => binds(reader, program, is_lazy),
             Err(error) => Err(("malformed", error.to_string())),
         };
         if let Err(refused) = done {
@@ -107,7 +112,7 @@ fn word<Mach: MachHeader<Endian = Endianness>>(
 fn binds<'data, Mach: MachHeader<Endian = Endianness>>(
     reader: &mut Reader<'_, 'data, Mach>,
     program: BindIterator<'data>,
-    are_wanted: bool,
+    is_lazy: Option<bool>,
 ) -> Result<(), Refused> {
     for bind in program {
         let bind = bind.map_err(|error| ("bad bind opcode", error.to_string()))?;
@@ -120,9 +125,13 @@ fn binds<'data, Mach: MachHeader<Endian = Endianness>>(
             .places
             .of_pointer(bind.segment_index.into(), bind.segment_offset)?;
         reader.bound.insert(place);
-        if are_wanted {
-            let weak = bind.flags.contains(macho::BIND_SYMBOL_FLAGS_WEAK_IMPORT);
-            reader.wants(bind.symbol, bind.dylib, weak)?;
+        if let Some(lazy) = is_lazy {
+            let asked = Wanted {
+                dylib: bind.dylib,
+                weak: bind.flags.contains(macho::BIND_SYMBOL_FLAGS_WEAK_IMPORT),
+                lazy,
+            };
+            reader.wants(bind.symbol, asked)?;
         }
     }
     Ok(())

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use object::Endianness;
-use object::macho::BindDylib;
 use object::read::macho::MachHeader;
 
 use super::places::{Places, Refused};
@@ -41,15 +40,11 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Reader<'_, 'data, Mach> {
     }
 
     /// A name that dyld looks for.
-    pub(super) fn wants(
-        &mut self,
-        name: &'data [u8],
-        dylib: BindDylib,
-        weak: bool,
-    ) -> Result<(), Refused> {
-        self.places.exists(dylib, name)?;
-        let known = self.wanted.entry(name).or_insert(Wanted { dylib, weak });
-        known.weak &= weak;
+    pub(super) fn wants(&mut self, name: &'data [u8], asked: Wanted) -> Result<(), Refused> {
+        self.places.exists(asked.dylib, name)?;
+        let known = self.wanted.entry(name).or_insert(asked);
+        known.weak &= asked.weak;
+        known.lazy &= asked.lazy;
         Ok(())
     }
 

@@ -9,6 +9,8 @@ pub(crate) struct Wanted {
     pub(crate) dylib: BindDylib,
     /// Whether dyld goes on without it.
     pub(crate) weak: bool,
+    /// Whether it is looked for when it is first called.
+    pub(crate) lazy: bool,
 }
 
 impl Wanted {
@@ -22,6 +24,7 @@ impl Wanted {
         Self {
             dylib,
             weak: description.contains(macho::N_WEAK_REF),
+            lazy: false,
         }
     }
 
