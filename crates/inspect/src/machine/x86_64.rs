@@ -428,6 +428,11 @@ fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &
             OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
         )
     };
+    // Nothing but flags, or where to go on.
+    let is_jump = instruction.is_jcc_short_or_near() || instruction.is_jmp_short_or_near();
+    if is_jump || matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) {
+        return;
+    }
     // Writing counts in the frame alone, and what is written is told by the operand.
     let options = match address(instruction, state) {
         Value::Frame(_) => InstructionInfoOptions::NONE,

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use memchr::{memchr_iter, memmem};
 
 use super::symbols::{HostNames, blob_symbol};
@@ -81,7 +82,7 @@ fn strings(data: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// Names the executable looks up when it starts.
-fn packed_names(library: &ModelLibrary) -> HashSet<String> {
+fn packed_names(library: &ModelLibrary) -> HashSet<String, RandomState> {
     let blob = library.blob.as_ref().into_iter();
     blob.flat_map(|blob| blob.executables())
         .flat_map(|(_, executable)| &executable.functions)

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::library::SymbolGeneration;
 use crate::container::{Binary, BinaryKind, Format};
 
@@ -53,7 +55,7 @@ impl HostNames {
         text: &str,
         prefix: &str,
         generation: SymbolGeneration,
-        wanted: &HashSet<String>,
+        wanted: &HashSet<String, RandomState>,
     ) {
         if generation == SymbolGeneration::FfiUnderscoreLibraryBin {
             if text.starts_with(FFI_PREFIX) {

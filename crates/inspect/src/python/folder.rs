@@ -1,6 +1,7 @@
 //! The modules of a folder that Python imports from.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,7 +67,8 @@ impl Folder {
         let top = name.split('.').next().unwrap_or(name);
         let place = self.of_top(top).join(name.replace('.', "/"));
         let stem = place.file_name()?.to_str()?;
-        let names = self.names(place.parent()?);
+        let folder = place.parent()?;
+        let names = self.names(folder);
         let is_folder = names.contains(stem);
         let first = place.join("__init__.py");
         if is_folder && first.is_file() {
@@ -82,7 +84,7 @@ impl Folder {
             file.filter(|file| file.is_file())
         };
         // Compiled modules are looked for before sources.
-        if let Some(file) = self.compiled(&place, stem, &names) {
+        if let Some(file) = self.compiled(folder, stem, &names) {
             return Some(Module::Compiled(file));
         }
         if let Some(file) = there(".py") {
@@ -119,31 +121,44 @@ impl Folder {
 
     /// The file that Python loads as a compiled module, of several that are called so, in
     /// its order: `core.cpython-311-x86_64-linux-gnu.so`, `core.abi3.so`, `core.so`.
-    fn compiled(&self, place: &Path, stem: &str, names: &BTreeSet<String>) -> Option<PathBuf> {
+    fn compiled(&self, folder: &Path, stem: &str, names: &BTreeSet<String>) -> Option<PathBuf> {
         let start = format!("{stem}.");
-        let named = names.range(start.clone()..);
+        let named = names.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
         let named = named.take_while(|name| name.starts_with(&start));
         let loaded = named.filter_map(|name| {
             let tags = name.get(start.len()..)?;
             is_loaded(tags, self.minor).then_some((order(tags), name))
         });
         let (_, name) = loaded.min()?;
-        Some(place.with_file_name(name)).filter(|file| file.is_file())
+        Some(folder.join(name)).filter(|file| file.is_file())
     }
 
-    /// What Python takes for a module instead of its source, a file below the folder: a
-    /// package or compiled code of its name.
-    pub(crate) fn hides(&self, source: &str) -> Option<PathBuf> {
-        let place = self.place.join(source.strip_suffix(".py")?);
-        let stem = place.file_name()?.to_str()?;
-        let names = self.names(place.parent()?);
-        let firsts = ["__init__.py", "__init__.pyc"].into_iter();
-        let mut firsts = firsts.filter(|_| names.contains(stem));
-        let first = firsts.find_map(|first| {
-            let first = place.join(first);
-            first.is_file().then_some(first)
-        });
-        first.or_else(|| self.compiled(&place, stem, &names))
+    /// What Python takes for modules instead of their sources, files below the folder: a
+    /// package or compiled code of the name. Files of one folder follow on each other.
+    pub(crate) fn hidden<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = (&'a str, PathBuf)> {
+        let mut last: Option<(&str, PathBuf, Arc<BTreeSet<String>>)> = None;
+        sources.filter_map(move |source| {
+            let stem = source.strip_suffix(".py")?;
+            let (below, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
+            let (_, folder, names) = match last.take() {
+                Some(known) if known.0 == below => last.insert(known),
+                _ => {
+                    let folder = self.place.join(below);
+                    let names = self.names(&folder);
+                    last.insert((below, folder, names))
+                }
+            };
+            let is_package = names.contains(stem);
+            let firsts = ["__init__.py", "__init__.pyc"].into_iter();
+            let firsts = firsts.filter(|_| is_package);
+            let mut firsts = firsts.map(|first| folder.join(stem).join(first));
+            let first = firsts.find(|first| first.is_file());
+            let hides = first.or_else(|| self.compiled(folder, stem, names))?;
+            Some((source, hides))
+        })
     }
 
     fn names(&self, folder: &Path) -> Arc<BTreeSet<String>> {

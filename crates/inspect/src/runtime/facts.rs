@@ -402,16 +402,14 @@ impl RuntimeProfile {
         if self.possible_functions.contains(name) || !self.functions.is_certain() {
             return None;
         }
-        // A linker keeps a text that ends another only once.
-        let is_text = self.functions.source == Some(Confidence::BinaryLiteral);
-        let mut texts = functions.iter().filter(|_| is_text);
-        let mut possible = self.possible_functions.iter();
-        if texts.any(|text| text.ends_with(name)) || possible.any(|text| text.ends_with(name)) {
+        let mut spaces = self.function_namespaces.iter();
+        if !spaces.any(|space| name.starts_with(space.as_str())) {
             return None;
         }
-        self.function_namespaces
-            .iter()
-            .any(|space| name.starts_with(space.as_str()))
-            .then_some(false)
+        // A linker keeps a text that ends another only once.
+        let is_text = self.functions.source == Some(Confidence::BinaryLiteral);
+        let texts = functions.iter().filter(|_| is_text);
+        let mut texts = texts.chain(&self.possible_functions);
+        (!texts.any(|text| text.ends_with(name))).then_some(false)
     }
 }

@@ -1,6 +1,7 @@
 //! Python files that are not those that a package brought: edited, emptied, cut off, never
 //! written to the disk.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -50,11 +51,15 @@ pub(super) fn changed(path: &Path, file: Replaced) -> Changed {
 
 /// Files that no package brought, and that Python takes for modules that one did.
 pub(super) fn hiding(modules: &Folder, listed: &[(&str, Option<u64>)]) -> Vec<Changed> {
-    let known: HashSet<&str> = listed.iter().map(|(file, _)| *file).collect();
+    let known = LazyCell::new(|| -> HashSet<&str> {
+        let files = listed.iter().map(|(file, _)| *file);
+        files.collect()
+    });
     let sources = listed
         .iter()
-        .filter(|(file, _)| !installation::is_aside(file));
-    let hidden = sources.filter_map(|(file, _)| Some((*file, modules.hides(file)?)));
+        .map(|(file, _)| *file)
+        .filter(|file| !installation::is_aside(file));
+    let hidden = modules.hidden(sources);
     let hidden = hidden.filter_map(|(file, path)| {
         let below = path.strip_prefix(modules.place()).ok()?.to_str()?;
         let below = below.replace('\\', "/");

@@ -2,7 +2,7 @@
 //! several, and loops. No compiler writes either: a value is made before it is used, and
 //! code only jumps ahead.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::instruction::{Argument, Instruction, Register};
 use super::{Executable, Function};
@@ -12,7 +12,7 @@ pub(super) fn first(executable: &Executable, function: &Function) -> Option<(u64
     let registers = usize::try_from(function.registers).unwrap_or(0);
     let mut now = Some(Written::at_entry(function, registers)?);
     // What is written on the ways that jump to an instruction.
-    let mut ahead: HashMap<u64, Written> = HashMap::new();
+    let mut ahead: BTreeMap<u64, Written> = BTreeMap::new();
     for (at, instruction) in executable.instructions(function.instructions.clone()) {
         if let Some(before) = ahead.remove(&at) {
             now = Some(before.and(now));

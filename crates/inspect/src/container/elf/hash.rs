@@ -112,10 +112,17 @@ impl<'data> Hashes<'data> {
         self.gnu.as_ref().is_some_and(|gnu| symbol >= gnu.first)
     }
 
-    /// Whether the filter lets the loader look for a name, on a machine with 64 bits.
-    pub(super) fn lets_through(&self, name: &[u8]) -> bool {
+    /// A name's hash, as this table has it.
+    pub(super) fn of_name(&self, name: &[u8]) -> u32 {
+        match &self.gnu {
+            Some(_) => elf::gnu_hash(name),
+            None => elf::hash(name),
+        }
+    }
+
+    /// Whether the filter lets the loader look for a hash, on a machine with 64 bits.
+    pub(super) fn lets_through(&self, hash: u32) -> bool {
         let Some(gnu) = &self.gnu else { return true };
-        let hash = elf::gnu_hash(name);
         let word = || {
             let index = usize::try_from(hash >> 6).ok()? & gnu.bloom.len().checked_sub(1)?;
             Some(self.endian.read_u64(*gnu.bloom.get(index)?))
@@ -125,18 +132,14 @@ impl<'data> Hashes<'data> {
         word.wrapping_shr(hash & 63) & word.wrapping_shr(second & 63) & 1 != 0
     }
 
-    /// Those of so many symbols that the loader compares with a name, in its order. Each
-    /// one on the way costs one of `steps`; chains may run in circles.
+    /// Those of so many symbols that the loader compares with a name of this hash, in its
+    /// order. Each one on the way costs one of `steps`; chains may run in circles.
     pub(super) fn candidates(
         &self,
-        name: &[u8],
+        hash: u32,
         symbols: usize,
         steps: &mut usize,
     ) -> impl Iterator<Item = usize> {
-        let hash = match &self.gnu {
-            Some(_) => elf::gnu_hash(name),
-            None => elf::hash(name),
-        };
         let bucket = usize::try_from(hash).ok();
         let bucket = bucket.and_then(|hash| hash.checked_rem(self.buckets.len()));
         let first = bucket.and_then(|bucket| number(self.endian, self.buckets, bucket));
@@ -189,7 +192,7 @@ pub(super) fn defines<Elf: FileHeader<Endian = Endianness>>(
     let hashes = Hashes::gnu(image, dynamic).or_else(|| Hashes::sysv(image, dynamic));
     let found = match hashes.filter(|hashes| !hashes.buckets.is_empty()) {
         Some(hashes) => {
-            let mut symbols = hashes.candidates(name, table.symbols.len(), steps);
+            let mut symbols = hashes.candidates(hashes.of_name(name), table.symbols.len(), steps);
             let at = |number: usize| table.symbols.get(number);
             symbols.any(|number| at(number).is_some_and(|symbol| is_it(number, symbol)))
         }

@@ -58,9 +58,10 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         if is_elsewhere(image, symbol, name) {
             continue;
         }
-        let is_found = hashes.lets_through(name)
+        let hash = hashes.of_name(name);
+        let is_found = hashes.lets_through(hash)
             && hashes
-                .candidates(name, table.symbols.len(), &mut steps)
+                .candidates(hash, table.symbols.len(), &mut steps)
                 .any(|found| found == number);
         // Tables that define nothing count undefined symbols too, and lead to none.
         let is_defined = !symbol.is_undefined(image.endian);

@@ -70,7 +70,12 @@ fn are_plain<const COUNT: usize>(
     relative: u64,
     addresses: &RangeInclusive<u64>,
 ) -> bool {
-    let (first, last) = (*addresses.start(), *addresses.end());
+    // Half of the largest: then the sign of a difference says which of two is larger, and
+    // signs are collected like the rest. An address of zero is none.
+    let (first, last) = ((*addresses.start()).max(1), *addresses.end());
+    if first > last || last > u64::MAX >> 2 {
+        return false;
+    }
     let place = |entry: Option<&[u8; 24]>| {
         let [place, _, _] = entry.map(fields).unwrap_or_default();
         place
@@ -81,14 +86,14 @@ fn are_plain<const COUNT: usize>(
         return false;
     }
     // Nearly always so: all are compared before one is asked.
-    let mut odd = 0u64;
+    let (mut odd, mut signs) = (0u64, 0u64);
     for (entry, word) in entries.iter().zip(words) {
         let [place, kind, addend] = fields(entry);
         odd |= (place ^ next) | (kind ^ relative) | (addend ^ u64::from_le_bytes(*word));
-        odd |= u64::from(addend == 0) | u64::from(addend < first) | u64::from(addend > last);
+        signs |= addend.wrapping_sub(first) | last.wrapping_sub(addend);
         next = next.wrapping_add(8);
     }
-    odd == 0
+    (odd | signs >> 63) == 0
 }
 
 /// Marks at most [`RUN`] words from the one of this number on.

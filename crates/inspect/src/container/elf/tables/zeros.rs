@@ -27,17 +27,25 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 ) {
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for symbol in table.symbols {
-        if symbol.st_type() != elf::STT_FUNC || symbol.is_undefined(image.endian) {
+        let size: u64 = symbol.st_size(image.endian).into();
+        let is_here = symbol.st_type() == elf::STT_FUNC && !symbol.is_undefined(image.endian);
+        if !is_here || size < ZEROS.len() as u64 {
+            continue;
+        }
+        // Told by the name first: the code of a compiler would be read to its last page.
+        let offset = symbol.st_name(image.endian).into();
+        if !names.may_concern_tvm(names.start(offset)) {
             continue;
         }
         let mut body = || {
+            let name = names.get(offset).ok()??;
             let value: u64 = symbol.st_value(image.endian).into();
             let (at, body) = image
                 .memory
-                .range(value, symbol.st_size(image.endian).into())?;
+                .range(value, size)
+                .filter(|_| concerns_tvm(name))?;
             let zeros = memmem::find(body, &ZEROS)? as u64;
-            let name = names.get(symbol.st_name(image.endian).into()).ok()??;
-            concerns_tvm(name).then_some((at.saturating_add(zeros), name))
+            Some((at.saturating_add(zeros), name))
         };
         if let Some((at, name)) = body() {
             let name = String::from_utf8_lossy(name);

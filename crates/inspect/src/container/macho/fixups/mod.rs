@@ -44,7 +44,10 @@ impl Fixups<'_> {
 pub(super) fn read<'data, Mach: MachHeader<Endian = Endianness>>(
     image: &Image<'data, Mach>,
 ) -> Option<Fixups<'data>> {
+    let mut segments = image.segments.iter();
+    let count = segments.position(|one| one.name == "__LINKEDIT");
     let places = Places {
+        count: count.unwrap_or(image.segments.len()),
         segments: &image.segments,
         rights: &image.rights,
         dylibs: image.needed.len(),
@@ -55,7 +58,7 @@ pub(super) fn read<'data, Mach: MachHeader<Endian = Endianness>>(
         image,
         places,
         wanted: BTreeMap::new(),
-        bound: HashSet::new(),
+        bound: HashSet::default(),
         faults: Faults::default(),
     };
     match (image.chained, image.dyld_info) {

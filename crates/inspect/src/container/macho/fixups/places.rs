@@ -12,6 +12,8 @@ pub(super) type Refused = (&'static str, String);
 pub(super) struct Places<'a> {
     pub(super) segments: &'a [Segment],
     pub(super) rights: &'a [Rights],
+    /// Segments before the linker's own.
+    pub(super) count: usize,
     pub(super) dylibs: usize,
     /// How many more there may be: more than bytes of the file is no table of a linker.
     pub(super) left: usize,
@@ -25,10 +27,7 @@ impl Places<'_> {
             let what = String::from("there are more fixups than bytes in the file");
             ("", what)
         })?;
-        // What follows is the linker's own.
-        let mut all = self.segments.iter();
-        let count = all.position(|one| one.name == "__LINKEDIT");
-        let count = count.unwrap_or(self.segments.len());
+        let count = self.count;
         let found = self.segments.get(segment).filter(|_| segment < count);
         let (Some(found), Some(rights)) = (found, self.rights.get(segment)) else {
             let what = format!("a fixup is in segment {segment}, of {count}");

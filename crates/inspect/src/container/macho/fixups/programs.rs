@@ -1,9 +1,9 @@
 //! The byte programs of `LC_DYLD_INFO`: one for the words that hold addresses of the image
 //! itself, and those for names: at once, weak, and when they are first used.
 
-use object::Endianness;
 use object::macho::{self, DyldInfoCommand};
 use object::read::macho::{BindIterator, MachHeader, RebaseOperation};
+use object::{Endian, Endianness};
 
 use super::places::Refused;
 use super::reader::Reader;
@@ -101,12 +101,11 @@ fn word<Mach: MachHeader<Endian = Endianness>>(
     let at = segment.file_offset.checked_add(offset)?;
     let bytes = bytes_at(reader.image.data, at, size.into());
     let bytes = bytes.filter(|_| end <= segment.file_size)?;
-    let is_little = reader.image.endian == Endianness::Little;
-    let join = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-    Some(match is_little {
-        true => bytes.iter().rev().fold(0, join),
-        false => bytes.iter().fold(0, join),
-    })
+    let endian = reader.image.endian;
+    match bytes.first_chunk() {
+        Some(word) => Some(endian.read_u64(*word)),
+        None => Some(endian.read_u32(*bytes.first_chunk()?).into()),
+    }
 }
 
 fn binds<'data, Mach: MachHeader<Endian = Endianness>>(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use foldhash::fast::RandomState;
 use object::Endianness;
 use object::read::macho::MachHeader;
 
@@ -20,7 +21,7 @@ pub(super) struct Reader<'a, 'data, Mach: MachHeader<Endian = Endianness>> {
     pub(super) places: Places<'a>,
     pub(super) wanted: BTreeMap<&'data [u8], Wanted>,
     /// The words that hold an address of another library in the end.
-    pub(super) bound: HashSet<u64>,
+    pub(super) bound: HashSet<u64, RandomState>,
     pub(super) faults: Faults,
 }
 

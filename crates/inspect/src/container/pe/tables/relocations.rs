@@ -103,6 +103,12 @@ impl Checker<'_, '_> {
     }
 
     fn block(&mut self, page: u32, entries: &[u8]) -> Found {
+        // A page and the longest word at its end, in one section: nearly always.
+        let whole = page.saturating_add(PAGE).saturating_add(6);
+        let section = self.image.section(page);
+        let is_inside = section.is_some_and(|section| section.holds(whole));
+        let usual = if self.image.is_64 { DIR64 } else { HIGHLOW };
+        let usual = Some(usual).filter(|kind| self.is_known(*kind) && is_inside);
         let (entries, _) = entries.as_chunks::<2>();
         let mut entries = entries.iter().map(|entry| u16::from_le_bytes(*entry));
         let mut padding = 0u32;
@@ -111,6 +117,10 @@ impl Checker<'_, '_> {
             let kind = entry >> 12;
             let place = page.saturating_add(u32::from(entry & 0xfff));
             is_padded |= padding > 0;
+            if usual == Some(kind) {
+                self.places.push(place);
+                continue;
+            }
             if kind == ABSOLUTE {
                 padding = padding.saturating_add(1);
                 continue;
@@ -161,9 +171,20 @@ impl Checker<'_, '_> {
                 return crash(format!("change the word at {next:#x} twice"));
             }
         }
+        // The bytes from an RVA to the end of its section, which the next places share.
+        let mut known: (u32, &[u8]) = (0, &[]);
         for place in &self.places {
+            let from = |(start, bytes): (u32, &[u8])| {
+                let skip = usize::try_from(place.checked_sub(start)?).ok()?;
+                let word = *bytes.get(skip..)?.first_chunk::<8>()?;
+                Some(u64::from_le_bytes(word)).filter(|_| image.is_64)
+            };
+            let word = from(known).or_else(|| {
+                known = (*place, image.bytes(*place, u32::MAX).unwrap_or_default());
+                image.word_at(*place, 0)
+            });
             // What is not in the file is zero.
-            let word = image.word_at(*place, 0).unwrap_or(0);
+            let word = word.unwrap_or(0);
             if !is_address(word) {
                 let what = format!(
                     "change the word at {place:#x}, which is {word:#x} and no address of the image"

@@ -8,8 +8,6 @@ use crate::container::pe::image::Image;
 
 /// Functions that are called at load; more are no list.
 const MOST: u32 = 1 << 16;
-/// Words of the exception directory of x86-64 for a function: begin, end, unwinding.
-const WORDS: u32 = 3;
 
 /// The entry point is code, and the beginning of a function.
 pub(super) fn entry_point(image: &Image<'_>, faults: &mut Faults) {
@@ -28,15 +26,16 @@ pub(super) fn entry_point(image: &Image<'_>, faults: &mut Faults) {
     faults.add(Reply::Crash, what, at);
 }
 
-/// Functions are listed where they use the stack: begin and end, in order.
+/// Functions are listed where they use the stack: three words, begin, end and unwinding.
 fn is_inside_function(image: &Image<'_>, entry: u32) -> bool {
     let Some((rva, size)) = image.exceptions else {
         return false;
     };
-    let word =
-        |index: u32, word: u32| image.u32_at(rva, index.checked_mul(WORDS)?.checked_add(word)?);
-    let functions = 0..size / (4 * WORDS);
-    let functions = functions.map_while(|index| word(index, 0).zip(word(index, 1)));
+    let (functions, _) = image.bytes(rva, size).unwrap_or_default().as_chunks::<12>();
+    let functions = functions.iter().map(|[a, b, c, d, e, f, g, h, ..]| {
+        let begin = u32::from_le_bytes([*a, *b, *c, *d]);
+        (begin, u32::from_le_bytes([*e, *f, *g, *h]))
+    });
     let mut functions = functions.filter(|(begin, end)| (*begin..*end).contains(&entry));
     image.machine == pe::IMAGE_FILE_MACHINE_AMD64
         && functions.next().is_some_and(|(begin, _)| begin != entry)
