@@ -89,7 +89,8 @@ fn of_one_library(
             symbols,
             may,
         } = one;
-        let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy;
+        // Since macOS 12 dyld looks for lazy symbols of a named library at load too.
+        let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy || binary.format == Format::MachO;
         let eager = symbols.iter().find(is_eager);
         let Some(first) = eager.or(symbols.first()) else {
             continue;
