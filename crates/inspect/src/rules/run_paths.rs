@@ -8,7 +8,7 @@ use crate::artifact::Role;
 use crate::container::{Architecture, Binary, BinaryKind, Format};
 use crate::finding::{Finding, Need, Severity};
 use crate::limits::MAX_FINDINGS;
-use crate::parts::stem;
+use crate::parts::{comes_with_a_runtime, stem};
 use crate::place::Place;
 use crate::runtime::dependencies::RefusedFile;
 use crate::runtime::distribution::environment;
@@ -166,8 +166,9 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
 /// DLLs of TVM's that a client names and that are neither beside it nor in its set, where no
 /// program says in which folders it is looked for.
 fn absent(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
-    let Some(set) = binding.load_set else { return };
     let place = &binding.artifact.path;
+    let set = binding.load_set.filter(|_| !comes_with_a_runtime(place));
+    let Some(set) = set else { return };
     let family = binary.needed.iter().filter(|one| is_family(&one.name));
     for needed in family.filter(|one| !one.optional) {
         let name = &needed.name;
