@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Mnemonic};
+use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Instruction, Mnemonic};
 
 use crate::container::{Architecture, Parsed, linkage};
 
@@ -42,6 +42,14 @@ const EXTENSIONS: [(CpuidFeature, u32, &str); 27] = [
     (CpuidFeature::SHA, 5, "SHA"),
 ];
 
+/// What every x86-64 processor has, of what compilers use.
+const BASE: [CpuidFeature; 4] = [
+    CpuidFeature::INTEL8086,
+    CpuidFeature::X64,
+    CpuidFeature::SSE,
+    CpuidFeature::SSE2,
+];
+
 /// What the functions of a linked library need, as far as the file says where they begin: of
 /// the levels of x86-64 the extensions of the highest, which has the others, and all of none.
 pub(crate) fn extensions(parsed: &Parsed<'_>) -> Vec<&'static str> {
@@ -65,7 +73,7 @@ pub(crate) fn extensions(parsed: &Parsed<'_>) -> Vec<&'static str> {
         }
     }
     let of_level = |level: u32| used.iter().filter(move |(of, _)| *of == level);
-    let highest = [4, 3, 2]
+    let highest = [4, 3]
         .into_iter()
         .find(|level| of_level(*level).next().is_some());
     let highest = highest.into_iter().flat_map(of_level);
@@ -75,17 +83,23 @@ pub(crate) fn extensions(parsed: &Parsed<'_>) -> Vec<&'static str> {
 /// Adds what one function needs; `false` where it asks the processor what it has.
 fn function(code: &[u8], start: u64, used: &mut BTreeSet<(u32, &'static str)>) -> bool {
     let mut own = BTreeSet::new();
-    for instruction in &mut Decoder::with_ip(64, code, start, DecoderOptions::NONE) {
-        // No code: data between functions.
-        if instruction.is_invalid() {
-            return true;
-        }
+    let mut decoder = Decoder::with_ip(64, code, start, DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() {
+        decoder.decode_out(&mut instruction);
         match instruction.mnemonic() {
+            // No code: data between functions.
+            Mnemonic::INVALID => return true,
             Mnemonic::Cpuid | Mnemonic::Xgetbv => return false,
             Mnemonic::Tzcnt => continue,
             _ => {}
         }
-        for feature in instruction.cpuid_features() {
+        let features = instruction.cpuid_features();
+        // Most code is of what every processor has.
+        if BASE.contains(features.first().unwrap_or(&CpuidFeature::X64)) {
+            continue;
+        }
+        for feature in features {
             let known = EXTENSIONS.iter().find(|(known, ..)| known == feature);
             own.extend(known.map(|(_, level, name)| (*level, *name)));
         }
