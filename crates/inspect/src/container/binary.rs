@@ -402,6 +402,9 @@ pub struct Binary {
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
     /// and global function symbols if a blob symbol is among them.
     pub defined: Vec<DefinedSymbol>,
+    /// Libraries whose functions a PE file asks for by number.
+    #[serde(skip)]
+    pub by_number: Vec<String>,
     /// Undefined symbols that concern TVM; of ELF in the order in which the loader
     /// looks for them.
     pub undefined: Vec<UndefinedSymbol>,
@@ -459,6 +462,7 @@ impl Binary {
             damage: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),
+            by_number: Vec::new(),
             undefined: Vec::new(),
             foreign: Vec::new(),
             opens: false,

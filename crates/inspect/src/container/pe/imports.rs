@@ -1,5 +1,7 @@
 //! The import and delay-import directories.
 
+use std::borrow::Cow;
+
 use object::pe;
 
 use super::image::Image;
@@ -14,6 +16,8 @@ use crate::error::DecodeError;
 pub(super) struct Imports {
     pub(super) needed: Vec<Needed>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// Libraries whose functions it asks for by number.
+    pub(super) by_number: Vec<String>,
     /// Where the loader puts the address of each of them.
     pub(super) cells: Vec<(u32, String)>,
     /// What the loader trips over.
@@ -45,20 +49,19 @@ pub(super) fn read(image: &Image<'_>) -> Result<Imports, DecodeError> {
     read_where(image, undefined_concerns_tvm)
 }
 
-/// What the loader looks for by name in the libraries that `is_meant` says, less TVM's.
+/// What the loader looks for in the libraries that `is_meant` says, by name or by number, `#4`.
 pub(super) fn asked(
     image: &Image<'_>,
     is_meant: fn(&str) -> bool,
 ) -> Result<Vec<ForeignSymbol>, DecodeError> {
-    let imports = read_where(image, |name| !undefined_concerns_tvm(name))?;
-    let is_asked =
-        |symbol: &UndefinedSymbol| !symbol.weak && symbol.library.as_deref().is_some_and(is_meant);
+    let imports = read_where(image, |_| true)?;
+    let is_asked = |symbol: &UndefinedSymbol| symbol.library.as_deref().is_some_and(is_meant);
     let asked = imports.undefined.into_iter().filter(is_asked);
     let asked = asked.map(|symbol| ForeignSymbol {
         name: symbol.name,
         version: None,
         library: symbol.library,
-        lazy: false,
+        lazy: symbol.lazy,
         users: Vec::new(),
         idle: false,
     });
@@ -163,6 +166,7 @@ impl<'data> Reader<'_, 'data> {
         let library = self.texts.keep(library)?;
         let mut index = 0u32;
         let mut same = 0u32;
+        let mut by_number = false;
         loop {
             let Some(thunk) = self.image.word_at(names, index) else {
                 return Err(self.outside(names, "a PE import name table"));
@@ -176,24 +180,15 @@ impl<'data> Reader<'_, 'data> {
             let width = if self.image.is_64 { 8 } else { 4 };
             let cell = tables.cells.saturating_add(index.saturating_mul(width));
             index = index.saturating_add(1);
-            if !self.is_by_name(thunk) {
-                continue;
-            }
-            let address = low(thunk);
-            // A two-byte hint stands before the name.
-            let symbol = self.text(address, 2)?;
-            if tables.at_load {
-                let is_moved = !tables.bound && self.is_moved(address, symbol, in_cell)?;
-                self.check_name(address, symbol, is_moved, &library);
-            }
-            if let Some(symbol) = symbol
-                && (self.wanted)(symbol)
+            by_number |= !self.is_by_name(thunk);
+            if let Some(symbol) = self.symbol(thunk, in_cell, &tables, &library)?
+                && ((self.wanted)(&symbol) || (self.wanted)(self.image.bare(&symbol)))
             {
-                let name = self.texts.keep(symbol)?;
+                let name = self.texts.keep(&symbol)?;
                 let library = self.texts.keep(library.as_bytes())?;
                 self.imports.cells.push((cell, name.clone()));
                 self.imports.undefined.push(UndefinedSymbol {
-                    weak: !tables.at_load,
+                    lazy: !tables.at_load,
                     library: Some(library),
                     ..UndefinedSymbol::new(name)
                 });
@@ -202,11 +197,36 @@ impl<'data> Reader<'_, 'data> {
         if tables.at_load {
             self.check_cells(&tables, index, same, &library)?;
         }
+        if by_number {
+            self.imports.by_number.push(library.clone());
+        }
         self.imports.needed.push(Needed {
             name: library,
             optional: !tables.at_load,
         });
         Ok(())
+    }
+
+    /// What an entry asks for: a name, or `#4` for a number.
+    fn symbol(
+        &mut self,
+        thunk: u64,
+        in_cell: Option<u64>,
+        tables: &Tables,
+        library: &str,
+    ) -> Result<Option<Cow<'data, [u8]>>, DecodeError> {
+        if !self.is_by_name(thunk) {
+            let number = thunk & u64::from(u16::MAX);
+            return Ok(Some(Cow::Owned(format!("#{number}").into_bytes())));
+        }
+        let address = low(thunk);
+        // A two-byte hint stands before the name.
+        let symbol = self.text(address, 2)?;
+        if tables.at_load {
+            let is_moved = !tables.bound && self.is_moved(address, symbol, in_cell)?;
+            self.check_name(address, symbol, is_moved, library);
+        }
+        Ok(symbol.map(Cow::Borrowed))
     }
 
     /// Whether a name may begin there: at an even place, behind the end of another.
