@@ -1,12 +1,10 @@
 //! A [`Binary`]: the facts that are kept of a file of any format.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{InProcess, Segment};
-use crate::words::spell;
 
 /// File format of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -493,16 +491,5 @@ impl Binary {
         names
             .filter_map(|name| Some((of(name)?, name)))
             .max_by_key(|(library, _)| *library == CLibrary::Musl)
-    }
-}
-
-/// `x86-64 linux (elf)`; what the file does not say is left out.
-/// As people write it.
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MacOs => f.write_str("macos"),
-            other => f.write_str(&spell(other)),
-        }
     }
 }

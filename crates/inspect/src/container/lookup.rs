@@ -46,7 +46,7 @@ pub(crate) fn exported(bytes: &[u8], wanted: &[&str]) -> Result<Vec<Exported>, D
     Ok(defines(bytes, wanted)?.into_iter().map(told).collect())
 }
 
-/// Whether a file is a DLL that exports what others have, and nothing else.
+/// Whether a file is a DLL that hands names on to others.
 pub(crate) fn is_forwarder(bytes: &[u8]) -> bool {
     identify(bytes) == FileType::Pe && pe::is_forwarder(bytes)
 }

@@ -162,7 +162,7 @@ impl Loaded<'_> {
         let is_told = ["tvm", "tvm_ffi", "tvm_runtime"].contains(&stem(library));
         let answer = |name: &&str| match name.strip_prefix('#') {
             Some(_) => Answer::May(format!(
-                "is asked for by its number in {library}, and the numbers of a release are not in the table"
+                "is asked for by its number: which numbers {library} has is not known of a release"
             )),
             None if known.contains(*name) => Answer::Has,
             None if is_told && name.starts_with("TVM") => Answer::Lacks(None),
@@ -248,7 +248,12 @@ impl Loaded<'_> {
         step: (Place, Option<String>),
         seen: &mut Seen,
     ) -> Answer {
-        let circle = || Answer::May(format!("is handed on from {} in a circle", library.place));
+        let circle = || {
+            Answer::May(format!(
+                "leads round in a circle: {} hands it on",
+                library.place
+            ))
+        };
         let Some((target, function)) = to.rsplit_once('.') else {
             return Answer::Lacks(Some(to.to_owned()));
         };
@@ -273,8 +278,7 @@ impl Loaded<'_> {
                 Ok(Some(inner)) => self.answers(&inner, &names, first, seen),
                 Ok(None) if self.machine.is_some() => vec![Answer::Lacks(None)],
                 Ok(None) => vec![Answer::May(format!(
-                    "is handed on from {} to `{to}`, and {target} was not found",
-                    library.place
+                    "leads on to `{to}`, and {target} was not found"
                 ))],
                 Err(why) => vec![Answer::May(why)],
             },

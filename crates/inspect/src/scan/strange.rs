@@ -55,7 +55,7 @@ pub(super) fn weigh(problem: &mut Problem, place: &Place, bytes: &[u8]) {
 }
 
 /// Whether a DLL has none of the tables that every linker writes, and is one of TVM's. One
-/// that hands its names on to others needs none.
+/// that hands names on to others needs no imports.
 pub(super) fn has_lost_its_tables(binary: &Binary, data: &[u8]) -> bool {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
     let mut needed = binary.needed.iter();
@@ -70,7 +70,7 @@ pub(super) fn has_lost_its_tables(binary: &Binary, data: &[u8]) -> bool {
 pub(super) fn lost_tables() -> Problem {
     Problem {
         kind: ProblemKind::Corrupt,
-        detail: "it imports nothing and exports nothing, but it has TVM's names in it".into(),
+        detail: "it imports from no library, but it has TVM's names in it".into(),
         offset: None,
     }
 }

@@ -150,10 +150,9 @@ impl<'a, 'data> Exports<'a, 'data> {
         })
     }
 
-    /// Whether it has exports, and all of them are other libraries'.
+    /// Whether another library has any of its exports.
     pub(super) fn are_forwarded(&self) -> bool {
-        let mut all = 0..self.count;
-        !all.is_empty() && all.all(|index| matches!(self.target(index), Target::Forwarded(_)))
+        (0..self.count).any(|index| matches!(self.target(index), Target::Forwarded(_)))
     }
 
     /// Binary search for one name, step for step as Windows does it.

@@ -102,7 +102,7 @@ pub(super) fn exported(data: &[u8], wanted: &[&str]) -> Result<Vec<Exported>, De
     }
 }
 
-/// Whether the image exports what other libraries have, and nothing else.
+/// Whether the image hands names on to other libraries.
 pub(super) fn is_forwarder(data: &[u8]) -> bool {
     let image = Image::parse(data);
     let exports = image.as_ref().map(Exports::read);
