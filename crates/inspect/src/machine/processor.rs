@@ -9,15 +9,10 @@ use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Mnemonic};
 use crate::container::{Architecture, Parsed, linkage};
 
 /// Extensions that not every processor has, by the level of x86-64 that has them; those of no
-/// level come last. Names are LLVM's. What older processors take for another instruction
+/// level come last. The second level is left out: every processor since 2009 has it. Names are
+/// LLVM's. What older processors take for another instruction
 /// (`tzcnt`) is left out: compilers use it for all of them.
-const EXTENSIONS: [(CpuidFeature, u32, &str); 33] = [
-    (CpuidFeature::SSE3, 2, "SSE3"),
-    (CpuidFeature::SSSE3, 2, "SSSE3"),
-    (CpuidFeature::SSE4_1, 2, "SSE4.1"),
-    (CpuidFeature::SSE4_2, 2, "SSE4.2"),
-    (CpuidFeature::POPCNT, 2, "POPCNT"),
-    (CpuidFeature::CMPXCHG16B, 2, "CX16"),
+const EXTENSIONS: [(CpuidFeature, u32, &str); 27] = [
     (CpuidFeature::AVX, 3, "AVX"),
     (CpuidFeature::AVX2, 3, "AVX2"),
     (CpuidFeature::BMI1, 3, "BMI"),

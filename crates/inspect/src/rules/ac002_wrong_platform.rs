@@ -11,7 +11,7 @@ use crate::finding::{Finding, Severity};
 use crate::module::is_asked_by_name;
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
-use crate::runtime::{applications, installation, messages};
+use crate::runtime::{RuntimeProfile, applications, installation, messages};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -27,6 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Artifact(check_abi),
     Check::Artifact(check_wheel),
     Check::Pair(check_pair),
+    Check::Binding(check_client),
     Check::Binding(check_c_library),
     Check::Folder(check_objects),
 ];
@@ -206,43 +207,55 @@ fn passed_by(finding: Finding, binary: &Binary, wanted: &str) -> Finding {
 /// A runtime chosen by the user for a library that it can never load.
 fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
     check_processor(pair, out);
-    let (Some(binary), Some(architecture)) = (&pair.artifact.binary, &pair.runtime.architecture)
-    else {
-        return;
-    };
+    if let Some(finding) = other_machine(pair.artifact, pair.runtime) {
+        out.push(finding);
+    }
+}
+
+/// A client and its runtime; a model library is asked as one.
+fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
+    let is_client = binding.artifact.role == Role::Client;
+    let finding = other_machine(binding.artifact, binding.runtime);
+    if let Some(finding) = finding.filter(|_| is_client) {
+        out.push(finding);
+    }
+}
+
+/// That a file is for another machine than a runtime.
+fn other_machine(artifact: &Artifact, runtime: &RuntimeProfile) -> Option<Finding> {
+    let binary = artifact.binary.as_deref()?;
+    let architecture = runtime.architecture.as_deref()?;
     if binary.format == Format::Wasm {
-        return;
+        return None;
     }
     let (own_architecture, own_system) = machine(binary);
-    let same_architecture = own_architecture.is_none_or(|own| own == *architecture);
-    let same_system = match (pair.runtime.os.as_deref(), own_system) {
+    let same_architecture = own_architecture.is_none_or(|own| own == architecture);
+    let same_system = match (runtime.os.as_deref(), own_system) {
         (Some(runtime), Some(library)) => runtime == library,
         _ => true,
     };
-    if !same_architecture || !same_system {
-        let built = binary.spoken();
-        let runtime_os = match pair.runtime.os.as_deref() {
-            Some("linux") => "Linux",
-            Some("macos") => "macOS",
-            Some("windows") => "Windows",
-            Some(other) => other,
-            None => "unknown system",
-        };
-        let finding = pair
-            .finding(
-                &RULE,
-                format!(
-                    "the file was built for {built}, but the runtime is {architecture} {runtime_os}"
-                ),
-            )
-            .help("use a runtime for the library's platform, or compile the library for this one");
-        let finding = passed_by(finding, binary, architecture);
-        // What a dynamic loader would print; a page does not even try.
-        out.push(match pair.runtime.glue {
-            None => finding.says_known(loader_words(pair, binary)),
-            Some(_) => finding,
-        });
+    if same_architecture && same_system {
+        return None;
     }
+    let built = binary.spoken();
+    let runtime_os = match runtime.os.as_deref() {
+        Some("linux") => "Linux",
+        Some("macos") => "macOS",
+        Some("windows") => "Windows",
+        Some(other) => other,
+        None => "unknown system",
+    };
+    let message =
+        format!("the file was built for {built}, but the runtime is {architecture} {runtime_os}");
+    let finding = Finding::new(&RULE, &artifact.path, message)
+        .on(&runtime.name)
+        .help("use a runtime for the library's platform, or compile the library for this one");
+    let finding = passed_by(finding, binary, architecture);
+    // What a dynamic loader would print; a page does not even try.
+    Some(match runtime.glue {
+        None => finding.says_known(loader_words(artifact, binary, runtime)),
+        Some(_) => finding,
+    })
 }
 
 /// A release says nothing of processors; one that has no name here may be damage too.
@@ -302,11 +315,11 @@ fn check_c_library(binding: &Binding<'_>, out: &mut Outcome) {
 }
 
 /// What the loader of the runtime's system prints of a file for another machine.
-fn loader_words(pair: &Pair<'_>, binary: &Binary) -> Option<String> {
+fn loader_words(artifact: &Artifact, binary: &Binary, runtime: &RuntimeProfile) -> Option<String> {
     if binary.kind == BinaryKind::Object {
         return None;
     }
-    let loader = match pair.runtime.os.as_deref()? {
+    let loader = match runtime.os.as_deref()? {
         "linux" => Format::Elf,
         "macos" => Format::MachO,
         "windows" => Format::Pe,
@@ -316,7 +329,7 @@ fn loader_words(pair: &Pair<'_>, binary: &Binary) -> Option<String> {
         true => "other-machine",
         false => "other-format",
     };
-    let is_same_machine = machine(binary).0 == pair.runtime.architecture;
+    let is_same_machine = machine(binary).0 == runtime.architecture;
     if is_same_machine && binary.format == loader {
         return None;
     }
@@ -324,11 +337,11 @@ fn loader_words(pair: &Pair<'_>, binary: &Binary) -> Option<String> {
         "aarch64" => String::from("arm64"),
         other => other.replace('-', "_"),
     };
-    let file = pair.artifact.path.name();
+    let file = artifact.path.name();
     let values = [
         ("file", file.as_ref()),
         ("have", &apple(&spell(binary.architecture))),
-        ("need", &apple(pair.runtime.architecture.as_deref()?)),
+        ("need", &apple(runtime.architecture.as_deref()?)),
     ];
     messages::of_system(key, loader, &values)
 }

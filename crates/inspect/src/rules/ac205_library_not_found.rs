@@ -10,7 +10,7 @@ use super::{
     ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, device_parts, loaded, run_paths,
 };
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, Format, places};
+use crate::container::{Binary, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::ModelLibrary;
@@ -252,15 +252,12 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     };
     let place = &binding.artifact.path;
-    // What imports a client may have loaded what it needs; what loads a model is TVM.
-    let is_certain =
-        binding.artifact.role == Role::ModelLibrary || binary.kind == BinaryKind::Program;
     let user = User {
         place,
         binary,
         runtime: &binding.runtime.name,
         machine: binding.machine,
-        is_certain,
+        is_certain: true,
         is_model: binding.artifact.role == Role::ModelLibrary,
         members: binding.load_set.map_or(&[], |set| &set.members),
         known: binding.known,

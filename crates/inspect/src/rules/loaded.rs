@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Binding, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
 use crate::container::{Binary, BinaryKind, ForeignSymbol, Format};
-use crate::finding::{Finding, Location, Severity};
+use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::PartKind;
 use crate::place::Place;
@@ -89,8 +89,14 @@ fn of_one_library(
         runtime: binding.runtime,
         load_set: binding.load_set,
     };
-    let unbound = loaded.unbound(&artifact.path, binary);
-    for one in unbound.into_iter().take(MAX_FINDINGS) {
+    let bound = loaded.bound(&artifact.path, binary);
+    for library in bound.needs {
+        out.need(Need {
+            library,
+            brought_by: String::from("its own package"),
+        });
+    }
+    for one in bound.unbound.into_iter().take(MAX_FINDINGS) {
         let who = match one.asking.place == artifact.path {
             true => String::from("it"),
             false => one.asking.place.to_string(),
@@ -114,7 +120,10 @@ fn of_library(
     who: &str,
 ) -> Option<Finding> {
     let (symbols, library) = (&one.symbols, &one.library);
-    let eager = symbols.iter().find(|symbol| !symbol.lazy);
+    let format = one.asking.binary.format;
+    // Since macOS 12 dyld looks for lazy symbols of a named library at load too.
+    let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy || format == Format::MachO;
+    let eager = symbols.iter().find(is_eager);
     let first = eager.or(symbols.first())?;
     let message = match (&one.forwarded, symbols.len()) {
         (Some(to), 1) => format!(
@@ -133,7 +142,6 @@ fn of_library(
         true => "undefined-number",
         false => "undefined-symbol",
     };
-    let format = one.asking.binary.format;
     let words = messages::of_system(key, format, &[("symbol", &first.name)]);
     let is_told = eager.is_some() || format != Format::Pe;
     let mut finding = Finding::new(rule, &binding.artifact.path, message)

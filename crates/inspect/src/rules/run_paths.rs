@@ -8,7 +8,7 @@ use crate::artifact::Role;
 use crate::container::{Architecture, Binary, BinaryKind, Format};
 use crate::finding::{Finding, Need, Severity};
 use crate::limits::MAX_FINDINGS;
-use crate::parts::stem;
+use crate::parts::{comes_with_a_runtime, stem};
 use crate::place::Place;
 use crate::runtime::dependencies::RefusedFile;
 use crate::runtime::distribution::environment;
@@ -113,10 +113,12 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         let is_program = binary.format == Format::MachO && binary.kind == BinaryKind::Program;
         is_program && around.raw_name().ends_with(b".app")
     });
-    let is_meant = binding.artifact.role == Role::Client
-        && is_told
-        && !place.is_member()
-        && (around.is_none() || is_application);
+    let is_client = binding.artifact.role == Role::Client;
+    if is_client && binary.format == Format::Pe && !is_told {
+        absent(binding, binary, out);
+    }
+    let is_meant =
+        is_client && is_told && !place.is_member() && (around.is_none() || is_application);
     if !is_meant {
         return;
     }
@@ -158,6 +160,25 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         }
         let finding = unfound(name, place, binary, places, rule);
         out.push(finding.severity(severity).on(&binding.runtime.name));
+    }
+}
+
+/// DLLs of TVM's that a client names and that are neither beside it nor in its set, where no
+/// program says in which folders it is looked for.
+fn absent(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let set = binding.load_set.filter(|_| !comes_with_a_runtime(place));
+    let Some(set) = set else { return };
+    let family = binary.needed.iter().filter(|one| is_family(&one.name));
+    for needed in family.filter(|one| !one.optional) {
+        let name = &needed.name;
+        let mut companions = binding.companions.iter();
+        let is_with = companions.any(|one| stem(&one.path.name()) == stem(name));
+        let mut places = libraries::candidates(place, binary, name).into_iter();
+        let is_beside = places.any(|one| !one.is_member() && one.path().is_file());
+        if !(has(set, name) || is_with || is_beside) {
+            out.need(where_looked(name));
+        }
     }
 }
 

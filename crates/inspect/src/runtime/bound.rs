@@ -1,7 +1,7 @@
 //! Where files name a library with a symbol (macOS, Windows): whether that library has it,
 //! itself or through those that it hands the name on to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dependencies::{Closure, Dependencies, Dependency, first};
@@ -27,6 +27,14 @@ pub(crate) struct Unbound {
     pub(crate) may: Option<String>,
 }
 
+/// What comes of all that some files ask.
+#[derive(Default)]
+pub(crate) struct Bound {
+    pub(crate) unbound: Vec<Unbound>,
+    /// Libraries that names are handed on to, and that the machine must bring.
+    pub(crate) needs: BTreeSet<String>,
+}
+
 /// What is in a process.
 pub(crate) struct Loaded<'a> {
     pub(crate) closure: &'a Closure,
@@ -43,6 +51,8 @@ enum Answer {
     Has,
     /// It has no such name, or hands it on to where nothing is.
     Lacks(Option<String>),
+    /// What this library of the machine has.
+    Of(String),
     /// Not known: why, in words.
     May(String),
 }
@@ -52,17 +62,17 @@ enum Answer {
 type Seen = Vec<(Place, Option<String>)>;
 
 impl Loaded<'_> {
-    /// What a file and those of its closure ask of libraries that do not have it.
-    pub(crate) fn unbound(&self, place: &Place, binary: &Binary) -> Vec<Unbound> {
+    /// What comes of what a file and those of its closure ask of libraries by name.
+    pub(crate) fn bound(&self, place: &Place, binary: &Binary) -> Bound {
+        let mut all = Bound::default();
         let is_asked = matches!(binary.format, Format::MachO | Format::Pe);
         let mut by_number = binary.by_number.iter();
         let asks_parts = by_number.any(|name| libraries::is_family(name));
         if !is_asked || (self.closure.libraries.is_empty() && !asks_parts) {
-            return Vec::new();
+            return all;
         }
         let first = first(place, binary);
         let own = self.known.of(place, binary.architecture);
-        let mut all = Vec::new();
         for asking in own.iter().chain(&self.closure.libraries) {
             let is_own = asking.place == *place;
             self.of_each(asking, is_own, &first, &mut all);
@@ -70,13 +80,7 @@ impl Loaded<'_> {
         all
     }
 
-    fn of_each(
-        &self,
-        asking: &Arc<Dependency>,
-        is_own: bool,
-        first: &Place,
-        all: &mut Vec<Unbound>,
-    ) {
+    fn of_each(&self, asking: &Arc<Dependency>, is_own: bool, first: &Place, all: &mut Bound) {
         let mut by_library: BTreeMap<&str, Vec<&ForeignSymbol>> = BTreeMap::new();
         for symbol in &asking.asks {
             let Some(library) = &symbol.library else {
@@ -97,12 +101,16 @@ impl Loaded<'_> {
                 match answer {
                     Answer::Has => continue,
                     Answer::Lacks(to) => forwarded = forwarded.or(to),
+                    Answer::Of(library) => {
+                        all.needs.insert(library);
+                        continue;
+                    }
                     Answer::May(why) => may = may.or(Some(why)),
                 }
                 lacking.push(symbol.clone());
             }
             if !lacking.is_empty() {
-                all.push(Unbound {
+                all.unbound.push(Unbound {
                     asking: asking.clone(),
                     library,
                     symbols: lacking,
@@ -235,6 +243,8 @@ impl Loaded<'_> {
             .flatten();
         of_tvm.unwrap_or_else(|| match self.closure.got(&library.place, inner) {
             Some(inner) => self.answers(inner, names, first, seen),
+            // That the library itself lacks it is told of that.
+            None if self.closure.is_lacking(library, inner) => vec![Answer::Has; names.len()],
             None => vec![Answer::May(unknown(inner)); names.len()],
         })
     }
@@ -277,9 +287,7 @@ impl Loaded<'_> {
             false => match self.opened(&target, first, &library.binary) {
                 Ok(Some(inner)) => self.answers(&inner, &names, first, seen),
                 Ok(None) if self.machine.is_some() => vec![Answer::Lacks(None)],
-                Ok(None) => vec![Answer::May(format!(
-                    "leads on to `{to}`, and {target} was not found"
-                ))],
+                Ok(None) => vec![Answer::Of(target)],
                 Err(why) => vec![Answer::May(why)],
             },
         };

@@ -65,6 +65,14 @@ impl Closure {
         self.libraries.get(*index)
     }
 
+    /// Whether a library asks for a name in vain.
+    pub(super) fn is_lacking(&self, library: &Dependency, name: &str) -> bool {
+        let mut lacking = self.lacking.iter();
+        lacking.any(|(one, names)| {
+            one.place == library.place && names.iter().any(|lacking| lacking == name)
+        })
+    }
+
     /// The library that is loaded under a name on Windows.
     pub(super) fn named(&self, name: &str) -> Option<&Arc<Dependency>> {
         let index = self.names.get(&spelled(name, Format::Pe)).copied()??;

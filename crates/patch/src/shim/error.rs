@@ -46,6 +46,14 @@ pub enum ShimError {
         /// The paths searched, comma separated.
         searched: String,
     },
+    /// The runtime is one for Windows.
+    #[error(
+        "{searched}: this is a runtime for Windows, and no shim can be built for it; take a runtime that has what is asked for"
+    )]
+    Windows {
+        /// The paths searched, comma separated.
+        searched: String,
+    },
     /// Several libraries fit.
     #[error("several libraries could be {what}: {found}; name the one that your program loads")]
     SeveralLibraries {

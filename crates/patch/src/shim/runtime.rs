@@ -73,6 +73,8 @@ impl Runtime {
 #[derive(Default)]
 struct Seen {
     libraries: Vec<PathBuf>,
+    /// Whether there are libraries of a runtime for Windows.
+    has_dlls: bool,
     include_dirs: Vec<PathBuf>,
 }
 
@@ -87,9 +89,15 @@ pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, Sh
         .map(|path| path.spelled())
         .collect::<Vec<_>>()
         .join(", ");
-    let missing = |what: &str| ShimError::MissingLibrary {
-        what: what.to_owned(),
-        searched: searched.clone(),
+    let has_dlls = seen.has_dlls;
+    let missing = |what: &str| match has_dlls {
+        true => ShimError::Windows {
+            searched: searched.clone(),
+        },
+        false => ShimError::MissingLibrary {
+            what: what.to_owned(),
+            searched: searched.clone(),
+        },
     };
     // libtvm of 0.22 and 0.23 holds the runtime and is what Python loads.
     let runtime = one(&seen, &["libtvm", "libtvm_runtime"], wanted)?
@@ -133,6 +141,7 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
             Err(error) => return Err(io_error::walk(path, error).into()),
         };
         let name = entry.file_name().to_string_lossy();
+        seen.has_dlls |= name.starts_with("tvm") && name.ends_with(".dll");
         if entry.file_type().is_dir() {
             // A folder that several links lead to is looked at once.
             let mut is_new =

@@ -230,6 +230,13 @@ fn wrong_input_is_refused_in_words() {
         error.to_string().contains("found no libtvm_runtime"),
         "{error}"
     );
+    let windows = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(windows.path().join("tvm_runtime.dll"), b"MZ").expect("written");
+    let error = refuse(&|o| o.runtime_paths = vec![windows.path().to_owned()]);
+    assert!(
+        error.to_string().contains("a runtime for Windows"),
+        "{error}"
+    );
     let error = refuse(&|o| o.target = Some("arm64-macos".parse().expect("a target")));
     assert!(matches!(error, ShimError::WrongTarget { .. }), "{error}");
     let error = refuse(&|o| {

@@ -163,7 +163,7 @@ impl<'data> Reader<'_, 'data> {
         let Some(library) = self.text(tables.name, 0)? else {
             return Err(self.outside(tables.name, "the name of an imported library"));
         };
-        let library = self.texts.keep(library)?;
+        let library = self.texts.keep(&as_tvm_writes(library))?;
         let mut index = 0u32;
         let mut same = 0u32;
         let mut by_number = false;
@@ -357,4 +357,15 @@ fn low(thunk: u64) -> u32 {
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.
 fn is_printable(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
+/// The name of a library: Windows compares without case, and TVM's own, which are looked up
+/// by their names, are written in lower case.
+fn as_tvm_writes(library: &[u8]) -> Cow<'_, [u8]> {
+    let lower = library.to_ascii_lowercase();
+    let mut starts = [b"tvm".as_slice(), b"libtvm", b"mlc_llm"].into_iter();
+    match starts.any(|start| lower.starts_with(start)) {
+        true => Cow::Owned(lower),
+        false => Cow::Borrowed(library),
+    }
 }
