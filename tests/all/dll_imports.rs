@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::dll::Dll;
-use crate::support::make::{folder, put};
+use crate::support::make::{folder, put, renamed};
 use crate::support::scan;
 
 const CALL: &str = "TVMFFIFunctionCall";
@@ -164,5 +164,29 @@ fn c_names_of_32_bit_x86_have_an_underscore() {
         put(&top, "client.dll", client.bytes());
         let (status, _) = of_client(top.path(), "tvm-0.27");
         assert_eq!(status, expected, "{name}");
+    }
+}
+
+/// The name of a library is in the system's code page.
+#[test]
+fn names_of_libraries_in_two_code_pages() {
+    let top = with_other(&["other"], &[("other", None)]);
+    let other = std::fs::read(top.path().join("other.dll")).expect("read");
+    put(&top, "ääther.dll", &other);
+    put(&top, "äther.dll", &other);
+    for (name, is_there) in [
+        (b"\xe4\xe4ther.dll\0".as_slice(), true),
+        (b"\xc3\xa4ther.dll\0", true),
+        (b"\xc3\xb6ther.dll\0", false),
+    ] {
+        let client = Dll {
+            imports: &[FFI, ("__ther.dll", &["other"])],
+            ..Dll::default()
+        };
+        let bytes = renamed(client.bytes(), b"__ther.dll\0", name);
+        put(&top, "client.dll", bytes);
+        let (status, findings) = of_client(top.path(), "");
+        let expected = if is_there { "fits" } else { "fits-if" };
+        assert_eq!(status, expected, "{name:?}: {findings:#?}");
     }
 }

@@ -163,7 +163,7 @@ impl<'data> Reader<'_, 'data> {
         let Some(library) = self.text(tables.name, 0)? else {
             return Err(self.outside(tables.name, "the name of an imported library"));
         };
-        let library = self.texts.keep(&as_tvm_writes(library))?;
+        let library = self.texts.keep(&as_tvm_writes(&in_utf8(library)))?;
         let mut index = 0u32;
         let mut same = 0u32;
         let mut by_number = false;
@@ -357,6 +357,28 @@ fn low(thunk: u64) -> u32 {
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.
 fn is_printable(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
+/// The name of a library as its file has it: in the table it is in the system's code page,
+/// which is UTF-8, or else most often Windows-1252.
+fn in_utf8(name: &[u8]) -> Cow<'_, [u8]> {
+    /// From 0x80 to 0x9f; the others are those of Unicode.
+    const UPPER: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    if std::str::from_utf8(name).is_ok() {
+        return Cow::Borrowed(name);
+    }
+    let decoded = name.iter().map(|byte| match byte.checked_sub(0x80) {
+        Some(above) => UPPER
+            .get(usize::from(above))
+            .copied()
+            .unwrap_or(char::from(*byte)),
+        None => char::from(*byte),
+    });
+    Cow::Owned(decoded.collect::<String>().into_bytes())
 }
 
 /// The name of a library: Windows compares without case, and TVM's own, which are looked up
