@@ -18,6 +18,7 @@ mod commands;
 #[cfg(target_os = "linux")]
 mod companions;
 mod conditions;
+mod dll_imports;
 mod dll_names;
 mod doctor;
 mod documents;

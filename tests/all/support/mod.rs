@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod damage;
+pub mod dll;
 pub mod dylib;
 pub mod make;
 pub mod parts;

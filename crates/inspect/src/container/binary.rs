@@ -1,12 +1,10 @@
 //! A [`Binary`]: the facts that are kept of a file of any format.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{InProcess, Segment};
-use crate::words::spell;
 
 /// File format of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -402,6 +400,9 @@ pub struct Binary {
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
     /// and global function symbols if a blob symbol is among them.
     pub defined: Vec<DefinedSymbol>,
+    /// Libraries whose functions a PE file asks for by number.
+    #[serde(skip)]
+    pub by_number: Vec<String>,
     /// Undefined symbols that concern TVM; of ELF in the order in which the loader
     /// looks for them.
     pub undefined: Vec<UndefinedSymbol>,
@@ -459,6 +460,7 @@ impl Binary {
             damage: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),
+            by_number: Vec::new(),
             undefined: Vec::new(),
             foreign: Vec::new(),
             opens: false,
@@ -489,16 +491,5 @@ impl Binary {
         names
             .filter_map(|name| Some((of(name)?, name)))
             .max_by_key(|(library, _)| *library == CLibrary::Musl)
-    }
-}
-
-/// `x86-64 linux (elf)`; what the file does not say is left out.
-/// As people write it.
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MacOs => f.write_str("macos"),
-            other => f.write_str(&spell(other)),
-        }
     }
 }

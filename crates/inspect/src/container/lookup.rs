@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Architecture, Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho,
-    pe,
+    Architecture, Callee, Exported, FileType, ForeignSymbol, Format, Linkage, Parsed, elf,
+    identify, macho, pe,
 };
 use crate::error::DecodeError;
 
@@ -33,6 +33,24 @@ pub fn defines(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> 
     }
 }
 
+/// What the library in `bytes` has for each of `wanted`; of a PE file `#4` is the function with
+/// that number.
+pub(crate) fn exported(bytes: &[u8], wanted: &[&str]) -> Result<Vec<Exported>, DecodeError> {
+    if identify(bytes) == FileType::Pe {
+        return pe::exported(bytes, wanted);
+    }
+    let told = |is_defined| match is_defined {
+        true => Exported::Here,
+        false => Exported::Nothing,
+    };
+    Ok(defines(bytes, wanted)?.into_iter().map(told).collect())
+}
+
+/// Whether a file is a DLL that hands names on to others.
+pub(crate) fn is_forwarder(bytes: &[u8]) -> bool {
+    identify(bytes) == FileType::Pe && pe::is_forwarder(bytes)
+}
+
 /// The symbol versions that an ELF library defines; none where it has no versions.
 pub fn defined_versions(bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
     match identify(bytes) {
@@ -46,8 +64,8 @@ pub(crate) fn is_without_versions(bytes: &[u8]) -> bool {
     matches!(identify(bytes), FileType::Elf) && elf::is_without_versions(bytes) == Ok(true)
 }
 
-/// What a library asks of others than TVM and the system, whatever it is: of the libraries
-/// that `is_meant` says, where it names them with its symbols. A slice, of a fat file.
+/// What a library asks of others, whatever it is: of the libraries that `is_meant` says, where
+/// it names them with its symbols. A slice, of a fat file.
 pub(crate) fn asked_of_others(
     bytes: &[u8],
     is_meant: fn(&str) -> bool,

@@ -10,6 +10,7 @@ mod binary;
 mod coff;
 mod contents;
 mod elf;
+mod exported;
 mod faults;
 mod frozen;
 mod identify;
@@ -48,10 +49,11 @@ pub use binary::{
     WasmImport,
 };
 pub use contents::Contents;
+pub(crate) use exported::Exported;
 pub use identify::{FileType, identify, parse};
 pub use in_process::{InProcess, Refused};
 pub use linkage::{Callee, Linkage};
-pub(crate) use lookup::{asked_of_others, is_without_versions, machines};
+pub(crate) use lookup::{asked_of_others, exported, is_forwarder, is_without_versions, machines};
 pub use lookup::{defined_versions, defines, each_export, linkage, referred};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};

@@ -38,6 +38,17 @@ impl Binary {
     }
 }
 
+/// As people write it.
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MacOs => f.write_str("macos"),
+            other => f.write_str(&spell(other)),
+        }
+    }
+}
+
+/// `x86-64 linux (elf)`; what the file does not say is left out.
 impl fmt::Display for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.format == Format::VmExecutable {

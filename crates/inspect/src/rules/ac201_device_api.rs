@@ -1,7 +1,9 @@
 //! AC201 device-api: the flat `TVMDeviceAPI*` functions that no stock runtime has.
 
+use super::check::delayed;
 use super::pair::hold;
 use super::{Binding, Check, Outcome, Rule};
+use crate::container::Format;
 use crate::finding::{Finding, Location, Repair, Severity};
 
 pub(super) static RULE: Rule = Rule {
@@ -48,6 +50,11 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     .says_known(binding.words(first))
     .help("build the wrapper as a library beside the stock runtime: `artcheck patch shim --runtime RUNTIME --for FILE --out libdevice_c_api.so`; or patch the runtime's source: `artcheck patch source --tvm DIR`")
     .repair(&[Repair::Shim, Repair::Source]);
+    let binary = binding.artifact.binary.as_ref();
+    let is_pe = binary.is_some_and(|binary| binary.format == Format::Pe);
+    if is_pe && missing.iter().all(|symbol| symbol.lazy) {
+        finding = delayed(finding);
+    }
     if missing.iter().all(|symbol| symbol.weak) {
         finding = finding
             .severity(Severity::Warning)

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ac201_device_api::PREFIX;
-use super::check::linker_word;
+use super::check::{delayed, linker_word};
 use super::pair::hold;
 use super::{Binding, Check, FolderContext, Outcome, Rule, loaded, takes_shims};
 use crate::artifact::{Artifact, Role};
-use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform};
+use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform, UndefinedSymbol};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
@@ -41,7 +41,8 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     let wanted: Vec<_> = binding
         .undefined()
         .filter(|symbol| {
-            symbol.name.starts_with("TVM") && !symbol.name.starts_with(PREFIX) && !symbol.weak
+            let name = symbol.name.strip_prefix('_').unwrap_or(&symbol.name);
+            name.starts_with("TVM") && !name.starts_with(PREFIX) && !symbol.weak
         })
         .collect();
     if wanted.is_empty() {
@@ -66,14 +67,9 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         .on(&binding.runtime.name)
         .at(Location::of_symbol(symbol.name.clone()))
         .says_known(binding.words(&symbol.name));
-        let is_idle = symbol.idle && binding.artifact.role == Role::ModelLibrary;
-        let finding = match (symbol.lazy, is_idle) {
-            (true, true) => finding.severity(Severity::Warning).evidence(idle(&symbol.users)),
-            (true, false) => finding.evidence(match symbol.users.as_slice() {
-                [] => String::from("it is looked for at the first call: where the file is opened lazily it loads, and that call ends the process"),
-                users => format!("the file loads, and the first call of it in {} ends the process", quoted(users)),
-            }),
-            (false, _) => finding,
+        let finding = match symbol.lazy {
+            true => at_first_call(binding, symbol, finding),
+            false => finding,
         };
         let finding = if shimmed {
             finding
@@ -86,6 +82,23 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();
         hold(binding.runtime, is_certain, finding, out);
     }
+}
+
+/// What comes of a symbol that is looked for at its first call.
+fn at_first_call(binding: &Binding<'_>, symbol: &UndefinedSymbol, finding: Finding) -> Finding {
+    let binary = binding.artifact.binary.as_ref();
+    if binary.is_some_and(|binary| binary.format == Format::Pe) {
+        return delayed(finding);
+    }
+    if symbol.idle && binding.artifact.role == Role::ModelLibrary {
+        return finding
+            .severity(Severity::Warning)
+            .evidence(idle(&symbol.users));
+    }
+    finding.evidence(match symbol.users.as_slice() {
+        [] => String::from("it is looked for at the first call: where the file is opened lazily it loads, and that call ends the process"),
+        users => format!("the file loads, and the first call of it in {} ends the process", quoted(users)),
+    })
 }
 
 /// Objects that are linked into one program: what no archive of it defines.
@@ -286,6 +299,9 @@ fn check_parts(load_set: &LoadSet, out: &mut Outcome) {
                 symbol: Some(one.symbol.clone()),
                 ..Location::default()
             });
+        }
+        if member.binary.format == Format::Pe && missing.iter().all(|one| one.lazy) {
+            finding = delayed(finding);
         }
         // It is tried, and passed over where it does not load.
         if member.kind == PartKind::RuntimeExtra {

@@ -1,6 +1,7 @@
 //! AC204 cxx-symbol: an undefined `tvm::` C++ symbol that no library has: parts
 //! that were built against each other's other versions.
 
+use super::check::delayed;
 use super::{Binding, Check, Outcome, Rule};
 use crate::container::{self, Architecture, Binary, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
@@ -45,7 +46,10 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
     };
     let Some(load_set) = binding.load_set else {
         let is_cxx = |name: &str| container::mentions_tvm_namespace(name.as_bytes());
-        let undefined = binary.undefined.iter().filter(|symbol| !symbol.weak);
+        // What is delayed stops nothing, whatever the release has.
+        let is_delayed = |lazy: bool| lazy && binary.format == Format::Pe;
+        let undefined = binary.undefined.iter();
+        let undefined = undefined.filter(|symbol| !symbol.weak && !is_delayed(symbol.lazy));
         let names = undefined.map(|symbol| symbol.name.as_str());
         let names: Vec<&str> = names.filter(|name| is_cxx(name)).collect();
         if !names.is_empty() {
@@ -116,9 +120,12 @@ fn report(
     .says_known(words)
     .help(advice(load_set, &missing));
     if missing.iter().all(|missing| missing.lazy) {
-        finding = finding.evidence(
-            "functions only: where the library is loaded lazily, the first call of one fails",
-        );
+        finding = match binary.format {
+            Format::Pe => delayed(finding),
+            _ => finding.evidence(
+                "functions only: where the library is loaded lazily, the first call of one fails",
+            ),
+        };
     }
     let mut needed = binary.needed.iter();
     if binary.format == Format::Elf && !needed.any(|needed| is_family(&needed.name)) {

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::{Architecture, BinaryKind, UndefinedSymbol};
+use crate::container::{Architecture, BinaryKind, Format, UndefinedSymbol};
 use crate::documents::Document;
-use crate::finding::Outcome;
+use crate::finding::{Finding, Outcome, Severity};
 use crate::module::ModelLibrary;
 use crate::parts::stem;
 use crate::runtime::RuntimeProfile;
@@ -192,6 +192,17 @@ impl Binding<'_> {
 fn is_of_release(library: Option<&str>) -> bool {
     let known = ["tvm", "tvm_ffi", "tvm_runtime", "tvm_runtime_extra"];
     library.is_none_or(|library| known.contains(&stem(library)) || !is_family(library))
+}
+
+/// What comes of a symbol of a library that Windows delays: the file loads, whatever the
+/// library has.
+pub(super) fn delayed(finding: Finding) -> Finding {
+    finding
+        .severity(Severity::Warning)
+        .says_known(messages::of_system("delayed-symbol", Format::Pe, &[]))
+        .evidence(
+            "its library is delay-loaded: the file loads, and the first call ends the process",
+        )
 }
 
 /// An architecture as Apple's linker calls it.

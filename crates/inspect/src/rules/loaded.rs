@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::{Binding, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
 use crate::container::{Binary, BinaryKind, ForeignSymbol, Format};
-use crate::finding::{Finding, Location, Severity};
+use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::PartKind;
 use crate::place::Place;
-use crate::runtime::dependencies::{self, Closure, Dependency, Unbound};
+use crate::runtime::bound::{Loaded, Unbound};
+use crate::runtime::dependencies::{self, Closure, Dependency};
 use crate::runtime::elsewhere::RELEASED;
 use crate::runtime::member::Member;
 use crate::runtime::{messages, system};
@@ -28,10 +29,10 @@ pub(super) fn tell(place: &Place, library: &Place, own: Outcome, out: &mut Outco
 /// Symbols that those libraries ask for and that nothing in the process defines.
 pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outcome) {
     let closure = binding.closure();
+    of_one_library(rule, binding, &closure, out);
     if closure.libraries.is_empty() {
         return;
     }
-    of_one_library(rule, binding, &closure, out);
     let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
     let is_last = binding.artifact.role == Role::ModelLibrary || kind == Some(BinaryKind::Program);
     // Where a library is not found, AC205 says so, and it may define anything.
@@ -81,55 +82,87 @@ fn of_one_library(
     let Some(binary) = artifact.binary.as_deref() else {
         return;
     };
-    let unbound = dependencies::unbound((&artifact.path, binary), closure, binding.known);
-    for one in unbound.into_iter().take(MAX_FINDINGS) {
-        let Unbound {
-            asking,
+    let loaded = Loaded {
+        closure,
+        known: binding.known,
+        machine: binding.machine,
+        runtime: binding.runtime,
+        load_set: binding.load_set,
+    };
+    let bound = loaded.bound(&artifact.path, binary);
+    for library in bound.needs {
+        out.need(Need {
             library,
-            symbols,
-            may,
-        } = one;
-        // Since macOS 12 dyld looks for lazy symbols of a named library at load too.
-        let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy || binary.format == Format::MachO;
-        let eager = symbols.iter().find(is_eager);
-        let Some(first) = eager.or(symbols.first()) else {
-            continue;
-        };
-        let who = match asking.place == artifact.path {
+            brought_by: String::from("its own package"),
+        });
+    }
+    for one in bound.unbound.into_iter().take(MAX_FINDINGS) {
+        let who = match one.asking.place == artifact.path {
             true => String::from("it"),
-            false => asking.place.to_string(),
+            false => one.asking.place.to_string(),
         };
-        if let Some(may) = may {
-            let (name, place) = (&first.name, &library.place);
-            let why = format!(
-                "`{name}`, which {who} asks of {place}, may be exported by {may}, whose exports are not known"
-            );
-            out.undecided(rule, why);
+        if let (Some(why), Some(first)) = (&one.may, one.symbols.first()) {
+            let (name, place) = (spoken(&first.name), &one.library);
+            out.undecided(rule, format!("{name}, which {who} asks of {place}, {why}"));
             continue;
         }
-        let message = match symbols.len() {
-            1 => format!(
-                "`{}`, which {who} asks of {}, is not exported there",
-                first.name, library.place
-            ),
-            several => format!(
-                "{several} symbols that {who} asks of {} are not exported there",
-                library.place
-            ),
-        };
-        let values = [("symbol", first.name.as_str())];
-        let words = messages::of_system("undefined-symbol", binary.format, &values);
-        let mut finding = Finding::new(rule, &artifact.path, message)
-            .severity(severity(eager.is_some()))
-            .on(&binding.runtime.name)
-            .says_known(words)
-            .evidence("the symbol is looked for in that library alone")
-            .evidence(when(eager.is_some()))
-            .help("take both libraries from one build: put back the one that this was linked with");
-        for symbol in symbols.iter().take(MAX_FINDINGS) {
-            finding = finding.at(Location::of_symbol(symbol.name.clone()));
+        if let Some(finding) = of_library(rule, binding, &one, &who) {
+            out.push(finding);
         }
-        out.push(finding);
+    }
+}
+
+/// What one library lacks of what is asked of it.
+fn of_library(
+    rule: &'static Rule,
+    binding: &Binding<'_>,
+    one: &Unbound,
+    who: &str,
+) -> Option<Finding> {
+    let (symbols, library) = (&one.symbols, &one.library);
+    let format = one.asking.binary.format;
+    // Since macOS 12 dyld looks for lazy symbols of a named library at load too.
+    let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy || format == Format::MachO;
+    let eager = symbols.iter().find(is_eager);
+    let first = eager.or(symbols.first())?;
+    let message = match (&one.forwarded, symbols.len()) {
+        (Some(to), 1) => format!(
+            "{}, which {who} asks of {library}, is handed on from there to `{to}`, where nothing is",
+            spoken(&first.name)
+        ),
+        (None, 1) => format!(
+            "{}, which {who} asks of {library}, is not exported there",
+            spoken(&first.name)
+        ),
+        (_, several) => {
+            format!("{several} symbols that {who} asks of {library} are not exported there")
+        }
+    };
+    let key = match first.name.starts_with('#') {
+        true => "undefined-number",
+        false => "undefined-symbol",
+    };
+    let words = messages::of_system(key, format, &[("symbol", &first.name)]);
+    let is_told = eager.is_some() || format != Format::Pe;
+    let mut finding = Finding::new(rule, &binding.artifact.path, message)
+        .severity(severity(eager.is_some()))
+        .on(&binding.runtime.name)
+        // Where a name is handed on, what Windows says depends on what it finds there.
+        .says_known(words.filter(|_| is_told && one.forwarded.is_none()))
+        .evidence("the symbol is looked for in that library alone")
+        .evidence(when(eager.is_some()))
+        .help("take both libraries from one build: put back the one that this was linked with");
+    for symbol in symbols.iter().take(MAX_FINDINGS) {
+        finding = finding.at(Location::of_symbol(symbol.name.clone()));
+    }
+    Some(finding)
+}
+
+/// A symbol as people say it.
+fn spoken(name: &str) -> String {
+    match name.strip_prefix('#') {
+        Some(number) => format!("function number {number}"),
+        None => format!("`{name}`"),
     }
 }
 

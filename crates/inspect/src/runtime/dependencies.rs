@@ -11,7 +11,7 @@
 //! Windows: what is loaded already under the name; the folder of the program, or of what Python
 //! or TVM opens, whoever asks. Delay-loaded libraries are not followed.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::file_found::{FileFound, mapped};
@@ -38,6 +38,8 @@ pub(crate) struct Closure {
     pub(crate) absent: Option<String>,
     /// Which library a file gets for a name.
     found: HashMap<(Place, String), usize>,
+    /// Libraries by what they are loaded under.
+    names: HashMap<String, Option<usize>>,
 }
 
 /// A file that the loader comes to for a library, and ends at.
@@ -58,9 +60,23 @@ impl Closure {
     }
 
     /// The library that a file gets for a name.
-    fn got(&self, asking: &Place, name: &str) -> Option<&Arc<Dependency>> {
+    pub(super) fn got(&self, asking: &Place, name: &str) -> Option<&Arc<Dependency>> {
         let index = self.found.get(&(asking.clone(), name.to_owned()))?;
         self.libraries.get(*index)
+    }
+
+    /// Whether a library asks for a name in vain.
+    pub(super) fn is_lacking(&self, library: &Dependency, name: &str) -> bool {
+        let mut lacking = self.lacking.iter();
+        lacking.any(|(one, names)| {
+            one.place == library.place && names.iter().any(|lacking| lacking == name)
+        })
+    }
+
+    /// The library that is loaded under a name on Windows.
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Dependency>> {
+        let index = self.names.get(&spelled(name, Format::Pe)).copied()??;
+        self.libraries.get(index)
     }
 }
 
@@ -116,11 +132,9 @@ pub(crate) fn closure(
             walk.all.lacks(place);
             continue;
         }
-        let program = binary.process.as_ref();
-        let program = program.map(|process| Place::file(&process.program));
         walk.follow(&Asking {
-            first: program.as_ref().unwrap_or(place),
-            is_program: program.is_some() || binary.kind == BinaryKind::Program,
+            first: &first(place, binary),
+            is_program: binary.process.is_some() || binary.kind == BinaryKind::Program,
             ..Asking::alone(place, binary)
         });
     }
@@ -137,7 +151,14 @@ pub(crate) fn closure(
             library: Some(next.library),
         });
     }
+    walk.all.names = walk.names;
     walk.all
+}
+
+/// The program of a file, or the file that a program opens.
+pub(super) fn first(place: &Place, binary: &Binary) -> Place {
+    let program = binary.process.as_ref();
+    program.map_or_else(|| place.clone(), |process| Place::file(&process.program))
 }
 
 /// Whether the loader is one of those that are known.
@@ -380,84 +401,4 @@ pub(crate) fn unresolved(
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });
     Some(lacking.collect())
-}
-
-/// Symbols that a file asks of one library, which does not export them.
-pub(crate) struct Unbound {
-    pub(crate) asking: Arc<Dependency>,
-    pub(crate) library: Arc<Dependency>,
-    pub(crate) symbols: Vec<ForeignSymbol>,
-    /// A library whose exports are not known, and that may have them.
-    pub(crate) may: Option<String>,
-}
-
-/// Where files name a library with a symbol: what that library does not export, of what a file
-/// and those of its closure ask.
-pub(crate) fn unbound(
-    own: (&Place, &Binary),
-    closure: &Closure,
-    known: &Dependencies,
-) -> Vec<Unbound> {
-    let (place, binary) = own;
-    let is_asked = matches!(binary.format, Format::MachO | Format::Pe);
-    if !is_asked || closure.libraries.is_empty() {
-        return Vec::new();
-    }
-    let own = known.of(place, binary.architecture);
-    let asking = own.iter().chain(&closure.libraries);
-    asking
-        .flat_map(|one| of_each(one, closure, known))
-        .collect()
-}
-
-fn of_each(asking: &Arc<Dependency>, closure: &Closure, known: &Dependencies) -> Vec<Unbound> {
-    let mut by_library: BTreeMap<&str, Vec<&ForeignSymbol>> = BTreeMap::new();
-    for symbol in &asking.asks {
-        if let Some(library) = &symbol.library {
-            by_library.entry(library).or_default().push(symbol);
-        }
-    }
-    let unbound = by_library.into_iter().filter_map(|(name, mut symbols)| {
-        let library = closure.got(&asking.place, name)?;
-        let may = drop_exported(library, &mut symbols, closure, known, &mut Vec::new());
-        let symbols: Vec<ForeignSymbol> = symbols.into_iter().cloned().collect();
-        (!symbols.is_empty()).then(|| Unbound {
-            asking: asking.clone(),
-            library: library.clone(),
-            symbols,
-            may,
-        })
-    });
-    unbound.collect()
-}
-
-/// Drops what a library exports, and what those do that it offers as its own; the first of them
-/// that is not known.
-fn drop_exported(
-    library: &Dependency,
-    symbols: &mut Vec<&ForeignSymbol>,
-    closure: &Closure,
-    known: &Dependencies,
-    seen: &mut Vec<Place>,
-) -> Option<String> {
-    if symbols.is_empty() || seen.contains(&library.place) {
-        return None;
-    }
-    seen.push(library.place.clone());
-    let names: Vec<&str> = symbols.iter().map(|one| one.name.as_str()).collect();
-    let Some(defined) = known.defines(library, &names) else {
-        return Some(library.place.to_string());
-    };
-    let mut defined = defined.into_iter();
-    symbols.retain(|_| defined.next() != Some(true));
-    let mut may = None;
-    for name in &library.binary.reexports {
-        let inner = closure.got(&library.place, name);
-        let inner = match inner {
-            Some(inner) => drop_exported(inner, symbols, closure, known, seen),
-            None => Some(name.clone()),
-        };
-        may = may.or(inner);
-    }
-    may
 }

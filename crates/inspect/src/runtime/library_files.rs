@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file_found::{self, FileFound};
 use super::{libraries, system};
-use crate::container::{self, Architecture, Binary, Body, ForeignSymbol, Format};
+use crate::container::{self, Architecture, Binary, Body, Exported, ForeignSymbol, Format};
 use crate::place::Place;
 use crate::source::beginning::{children, first_bytes};
 use crate::source::map::{self, FileBytes};
@@ -23,7 +23,7 @@ pub(crate) struct Dependency {
     /// Where it was found.
     pub(crate) place: Place,
     pub(crate) binary: Binary,
-    /// What it asks of others than TVM and the system.
+    /// What it asks of others than the system; in ELF than TVM too.
     pub(crate) asks: Vec<ForeignSymbol>,
     /// Where its bytes are in the file.
     slice: (usize, usize),
@@ -93,17 +93,18 @@ impl Dependencies {
         let first = usize::try_from(parsed.slice_offset).ok()?;
         Some(Dependency {
             place: place.clone(),
-            asks: container::asked_of_others(parsed.data, is_of_others).ok()?,
+            asks: container::asked_of_others(parsed.data, |library| !system::is_base(library))
+                .ok()?,
             slice: (first, first.checked_add(parsed.data.len())?),
             binary: parsed.binary,
         })
     }
 
-    /// Which of some names a library exports; `None` where it cannot be read any more.
-    pub(crate) fn defines(&self, library: &Dependency, names: &[&str]) -> Option<Vec<bool>> {
+    /// What a library has for each of some names; `None` where it cannot be read any more.
+    pub(crate) fn exported(&self, library: &Dependency, names: &[&str]) -> Option<Vec<Exported>> {
         let bytes = self.bytes(&library.place)?;
         let (first, end) = library.slice;
-        container::defines(bytes.get(first..end)?, names).ok()
+        container::exported(bytes.get(first..end)?, names).ok()
     }
 
     /// The bytes of a file or of a member.

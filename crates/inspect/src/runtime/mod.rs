@@ -6,6 +6,7 @@ pub(crate) mod applications;
 mod arity;
 pub(crate) mod at_load;
 pub mod binary;
+pub(crate) mod bound;
 mod code_refs_aarch64;
 mod code_refs_x86_64;
 pub(crate) mod companions;

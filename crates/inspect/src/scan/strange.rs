@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use super::unopened::PACKED;
 use crate::artifact::{Problem, ProblemKind};
-use crate::container::{Binary, BinaryKind, Format};
+use crate::container::{self, Binary, BinaryKind, Format};
 use crate::place::Place;
 use crate::source::is_artifact_suffix;
 
@@ -54,7 +54,8 @@ pub(super) fn weigh(problem: &mut Problem, place: &Place, bytes: &[u8]) {
     }
 }
 
-/// Whether a DLL has none of the tables that every linker writes, and is one of TVM's.
+/// Whether a DLL has none of the tables that every linker writes, and is one of TVM's. One
+/// that hands names on to others needs no imports.
 pub(super) fn has_lost_its_tables(binary: &Binary, data: &[u8]) -> bool {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
     let mut needed = binary.needed.iter();
@@ -62,13 +63,14 @@ pub(super) fn has_lost_its_tables(binary: &Binary, data: &[u8]) -> bool {
         && binary.kind == BinaryKind::SharedLibrary
         && needed.all(|needed| needed.name.is_empty() || !is_name(&needed.name))
         && shows_tvm(data)
+        && !container::is_forwarder(data)
 }
 
 /// What is said of one.
 pub(super) fn lost_tables() -> Problem {
     Problem {
         kind: ProblemKind::Corrupt,
-        detail: "it imports nothing and exports nothing, but it has TVM's names in it".into(),
+        detail: "it imports from no library, but it has TVM's names in it".into(),
         offset: None,
     }
 }

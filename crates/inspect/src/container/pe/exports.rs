@@ -8,7 +8,7 @@ use crate::container::faults::Faults;
 use crate::container::names::{concerns_tvm, is_blob_symbol, is_context_symbol};
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
-use crate::container::{DefinedSymbol, Region, Reply};
+use crate::container::{DefinedSymbol, Exported, Region, Reply};
 use crate::error::DecodeError;
 
 /// An export directory; ordinals are 16 bits, so there are no more names.
@@ -21,6 +21,8 @@ pub(super) struct Exports<'a, 'data> {
     at: u64,
     dll_name: u32,
     addresses: u32,
+    /// The number of the first function.
+    base: u32,
     functions: u32,
     names: u32,
     ordinals: u32,
@@ -29,11 +31,11 @@ pub(super) struct Exports<'a, 'data> {
 }
 
 /// What an export leads to.
-enum Target {
+enum Target<'data> {
     /// This RVA.
     Own(u32),
-    /// An export of another library.
-    Forwarded,
+    /// An export of another library, as it is written.
+    Forwarded(&'data [u8]),
     /// Nothing: why, in words.
     Nothing(&'static str),
 }
@@ -59,6 +61,7 @@ impl<'a, 'data> Exports<'a, 'data> {
             texts: RefCell::new(Names::new(image.data, 0, image.data.len())),
             at,
             dll_name: field(3)?,
+            base: field(4)?,
             functions: field(5)?,
             addresses: field(7)?,
             names: field(8)?,
@@ -98,18 +101,22 @@ impl<'a, 'data> Exports<'a, 'data> {
         })
     }
 
-    fn target(&self, index: u32) -> Target {
-        let Some(ordinal) = self.image.u16_at(self.ordinals, index) else {
-            return Target::Nothing("has no number");
-        };
-        let ordinal = u32::from(ordinal);
+    fn target(&self, index: u32) -> Target<'data> {
+        match self.image.u16_at(self.ordinals, index) {
+            Some(ordinal) => self.target_of(ordinal.into()),
+            None => Target::Nothing("has no number"),
+        }
+    }
+
+    /// What the function leads to that has this place among the addresses.
+    fn target_of(&self, ordinal: u32) -> Target<'data> {
         let address = self.image.u32_at(self.addresses, ordinal);
         let (start, end) = self.range;
         match address {
             _ if ordinal >= self.functions => Target::Nothing("has a number behind the last"),
             None | Some(0) => Target::Nothing("has no address"),
             Some(address) if (start..end).contains(&address) => match self.text(address) {
-                Ok(Some(text)) if is_forwarder(text) => Target::Forwarded,
+                Ok(Some(text)) if is_forwarder(text) => Target::Forwarded(text),
                 _ => Target::Nothing("is said to be of another library, which has no name there"),
             },
             Some(address) if address >= self.image.size => {
@@ -119,18 +126,47 @@ impl<'a, 'data> Exports<'a, 'data> {
         }
     }
 
-    /// Binary search for one name, step for step as Windows does it.
     pub(super) fn contains(&self, wanted: &[u8]) -> Result<bool, DecodeError> {
+        Ok(self.find(wanted)?.is_some())
+    }
+
+    /// What one gets for a name, or for a number, `#4`.
+    pub(super) fn get(&self, wanted: &str) -> Result<Exported, DecodeError> {
+        let number = wanted.strip_prefix('#').and_then(|text| text.parse().ok());
+        let target = match number {
+            Some(number) => match u32::checked_sub(number, self.base) {
+                Some(ordinal) if ordinal < self.functions => self.target_of(ordinal),
+                _ => return Ok(Exported::Nothing),
+            },
+            None => match self.find(wanted.as_bytes())? {
+                Some(index) => self.target(index),
+                None => return Ok(Exported::Nothing),
+            },
+        };
+        Ok(match target {
+            Target::Own(_) => Exported::Here,
+            Target::Forwarded(text) => Exported::Forwarded(self.texts.borrow_mut().keep(text)?),
+            Target::Nothing(_) => Exported::Nothing,
+        })
+    }
+
+    /// Whether another library has any of its exports.
+    pub(super) fn are_forwarded(&self) -> bool {
+        (0..self.count).any(|index| matches!(self.target(index), Target::Forwarded(_)))
+    }
+
+    /// Binary search for one name, step for step as Windows does it.
+    fn find(&self, wanted: &[u8]) -> Result<Option<u32>, DecodeError> {
         let (mut low, mut high) = (0, self.count.checked_sub(1));
         while let Some(last) = high.filter(|last| low <= *last) {
             let middle = low.midpoint(last);
             match self.name(middle)?.cmp(wanted) {
-                Ordering::Equal => return Ok(true),
+                Ordering::Equal => return Ok(Some(middle)),
                 Ordering::Less => low = middle.saturating_add(1),
                 Ordering::Greater => high = middle.checked_sub(1),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn is_sorted(&self) -> Result<bool, DecodeError> {
@@ -169,7 +205,7 @@ impl<'a, 'data> Exports<'a, 'data> {
         let mut of_model_library = false;
         for index in 0..self.count {
             let name = self.name(index)?;
-            if concerns_tvm(name) {
+            if self.concerns(name) {
                 let symbol = self.define(index, name, &mut keeper, faults)?;
                 of_model_library |= is_blob_symbol(&symbol.name) || is_context_symbol(&symbol.name);
                 keeper.kept.push(symbol);
@@ -189,12 +225,16 @@ impl<'a, 'data> Exports<'a, 'data> {
             if region.is_some() && !is_function && !is_of_compiler(name) {
                 self.odd(name, faults);
             }
-            if is_function && !concerns_tvm(name) {
+            if is_function && !self.concerns(name) {
                 let symbol = self.define(index, name, &mut keeper, faults)?;
                 keeper.kept.push(symbol);
             }
         }
         Ok(keeper.kept)
+    }
+
+    fn concerns(&self, name: &[u8]) -> bool {
+        concerns_tvm(name) || concerns_tvm(self.image.bare(name))
     }
 
     /// The data that a model library exports is what TVM asks for.

@@ -73,6 +73,14 @@ impl Section {
 }
 
 impl<'data> Image<'data> {
+    /// A name without the underscore that C's have on 32-bit x86, where a linker kept it.
+    pub(super) fn bare<'n>(&self, name: &'n [u8]) -> &'n [u8] {
+        match self.machine {
+            pe::IMAGE_FILE_MACHINE_I386 => name.strip_prefix(b"_").unwrap_or(name),
+            _ => name,
+        }
+    }
+
     /// Reads the headers and checks that the sections lie in the file.
     pub(super) fn parse(data: &'data [u8]) -> Result<Self, DecodeError> {
         let magic = optional_header_magic(data)

@@ -16,6 +16,8 @@ use crate::error::DecodeError;
 pub(super) struct Imports {
     pub(super) needed: Vec<Needed>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// Libraries whose functions it asks for by number.
+    pub(super) by_number: Vec<String>,
     /// Where the loader puts the address of each of them.
     pub(super) cells: Vec<(u32, String)>,
     /// What the loader trips over.
@@ -47,20 +49,19 @@ pub(super) fn read(image: &Image<'_>) -> Result<Imports, DecodeError> {
     read_where(image, undefined_concerns_tvm)
 }
 
-/// What the loader looks for by name in the libraries that `is_meant` says, less TVM's.
+/// What the loader looks for in the libraries that `is_meant` says, by name or by number, `#4`.
 pub(super) fn asked(
     image: &Image<'_>,
     is_meant: fn(&str) -> bool,
 ) -> Result<Vec<ForeignSymbol>, DecodeError> {
-    let imports = read_where(image, |name| !undefined_concerns_tvm(name))?;
-    let is_asked =
-        |symbol: &UndefinedSymbol| !symbol.weak && symbol.library.as_deref().is_some_and(is_meant);
+    let imports = read_where(image, |_| true)?;
+    let is_asked = |symbol: &UndefinedSymbol| symbol.library.as_deref().is_some_and(is_meant);
     let asked = imports.undefined.into_iter().filter(is_asked);
     let asked = asked.map(|symbol| ForeignSymbol {
         name: symbol.name,
         version: None,
         library: symbol.library,
-        lazy: false,
+        lazy: symbol.lazy,
         users: Vec::new(),
         idle: false,
     });
@@ -162,9 +163,10 @@ impl<'data> Reader<'_, 'data> {
         let Some(library) = self.text(tables.name, 0)? else {
             return Err(self.outside(tables.name, "the name of an imported library"));
         };
-        let library = self.texts.keep(&as_tvm_writes(library))?;
+        let library = self.texts.keep(&as_tvm_writes(&in_utf8(library)))?;
         let mut index = 0u32;
         let mut same = 0u32;
+        let mut by_number = false;
         loop {
             let Some(thunk) = self.image.word_at(names, index) else {
                 return Err(self.outside(names, "a PE import name table"));
@@ -178,24 +180,15 @@ impl<'data> Reader<'_, 'data> {
             let width = if self.image.is_64 { 8 } else { 4 };
             let cell = tables.cells.saturating_add(index.saturating_mul(width));
             index = index.saturating_add(1);
-            if !self.is_by_name(thunk) {
-                continue;
-            }
-            let address = low(thunk);
-            // A two-byte hint stands before the name.
-            let symbol = self.text(address, 2)?;
-            if tables.at_load {
-                let is_moved = !tables.bound && self.is_moved(address, symbol, in_cell)?;
-                self.check_name(address, symbol, is_moved, &library);
-            }
-            if let Some(symbol) = symbol
-                && (self.wanted)(symbol)
+            by_number |= !self.is_by_name(thunk);
+            if let Some(symbol) = self.symbol(thunk, in_cell, &tables, &library)?
+                && ((self.wanted)(&symbol) || (self.wanted)(self.image.bare(&symbol)))
             {
-                let name = self.texts.keep(symbol)?;
+                let name = self.texts.keep(&symbol)?;
                 let library = self.texts.keep(library.as_bytes())?;
                 self.imports.cells.push((cell, name.clone()));
                 self.imports.undefined.push(UndefinedSymbol {
-                    weak: !tables.at_load,
+                    lazy: !tables.at_load,
                     library: Some(library),
                     ..UndefinedSymbol::new(name)
                 });
@@ -204,11 +197,36 @@ impl<'data> Reader<'_, 'data> {
         if tables.at_load {
             self.check_cells(&tables, index, same, &library)?;
         }
+        if by_number {
+            self.imports.by_number.push(library.clone());
+        }
         self.imports.needed.push(Needed {
             name: library,
             optional: !tables.at_load,
         });
         Ok(())
+    }
+
+    /// What an entry asks for: a name, or `#4` for a number.
+    fn symbol(
+        &mut self,
+        thunk: u64,
+        in_cell: Option<u64>,
+        tables: &Tables,
+        library: &str,
+    ) -> Result<Option<Cow<'data, [u8]>>, DecodeError> {
+        if !self.is_by_name(thunk) {
+            let number = thunk & u64::from(u16::MAX);
+            return Ok(Some(Cow::Owned(format!("#{number}").into_bytes())));
+        }
+        let address = low(thunk);
+        // A two-byte hint stands before the name.
+        let symbol = self.text(address, 2)?;
+        if tables.at_load {
+            let is_moved = !tables.bound && self.is_moved(address, symbol, in_cell)?;
+            self.check_name(address, symbol, is_moved, library);
+        }
+        Ok(symbol.map(Cow::Borrowed))
     }
 
     /// Whether a name may begin there: at an even place, behind the end of another.
@@ -339,6 +357,28 @@ fn low(thunk: u64) -> u32 {
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.
 fn is_printable(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
+/// The name of a library as its file has it: in the table it is in the system's code page,
+/// which is UTF-8, or else most often Windows-1252.
+fn in_utf8(name: &[u8]) -> Cow<'_, [u8]> {
+    /// From 0x80 to 0x9f; the others are those of Unicode.
+    const UPPER: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    if std::str::from_utf8(name).is_ok() {
+        return Cow::Borrowed(name);
+    }
+    let decoded = name.iter().map(|byte| match byte.checked_sub(0x80) {
+        Some(above) => UPPER
+            .get(usize::from(above))
+            .copied()
+            .unwrap_or(char::from(*byte)),
+        None => char::from(*byte),
+    });
+    Cow::Owned(decoded.collect::<String>().into_bytes())
 }
 
 /// The name of a library: Windows compares without case, and TVM's own, which are looked up

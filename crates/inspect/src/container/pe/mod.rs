@@ -12,7 +12,9 @@ mod tables;
 use object::pe;
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, ForeignSymbol, Format, Parsed, Platform, frozen};
+use super::{
+    Architecture, Binary, BinaryKind, Exported, ForeignSymbol, Format, Parsed, Platform, frozen,
+};
 use crate::error::DecodeError;
 use exports::Exports;
 use image::Image;
@@ -42,6 +44,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         needed: imports.needed,
         defined,
         undefined: imports.undefined,
+        by_number: imports.by_number,
         // The C runtime runs constructors from a DLL's entry point.
         has_constructors: kind == BinaryKind::SharedLibrary && image.entry_point != 0,
         ..Binary::new(
@@ -54,7 +57,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     Ok(Parsed::new(binary, regions, data))
 }
 
-/// What the loader looks for by name in the libraries that `is_meant` says.
+/// What the loader looks for in the libraries that `is_meant` says.
 pub(super) fn asked(
     data: &[u8],
     is_meant: fn(&str) -> bool,
@@ -88,6 +91,22 @@ pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
             .collect(),
         None => Ok(vec![false; wanted.len()]),
     }
+}
+
+/// What the image has for each of some names and numbers.
+pub(super) fn exported(data: &[u8], wanted: &[&str]) -> Result<Vec<Exported>, DecodeError> {
+    let image = Image::parse(data)?;
+    match Exports::read(&image)? {
+        Some(exports) => wanted.iter().map(|name| exports.get(name)).collect(),
+        None => Ok(wanted.iter().map(|_| Exported::Nothing).collect()),
+    }
+}
+
+/// Whether the image hands names on to other libraries.
+pub(super) fn is_forwarder(data: &[u8]) -> bool {
+    let image = Image::parse(data);
+    let exports = image.as_ref().map(Exports::read);
+    matches!(exports, Ok(Ok(Some(exports))) if exports.are_forwarded())
 }
 
 /// Calls `visit` with every exported name until it returns `false`.
