@@ -166,8 +166,10 @@ impl Loaded<'_> {
             let member = self.member(asking, library)?;
             return Some(self.answers(&member, names, first, seen));
         }
-        let known = self.runtime.c_symbols.value.as_ref()?;
-        let is_told = ["tvm", "tvm_ffi", "tvm_runtime"].contains(&stem(library));
+        let c_symbols = &self.runtime.c_symbols;
+        let known = c_symbols.value.as_ref()?;
+        let is_told =
+            c_symbols.is_certain() && ["tvm", "tvm_ffi", "tvm_runtime"].contains(&stem(library));
         let answer = |name: &&str| match name.strip_prefix('#') {
             Some(_) => Answer::May(format!(
                 "is asked for by its number: which numbers {library} has is not known of a release"
@@ -270,9 +272,10 @@ impl Loaded<'_> {
         if seen.contains(&step) || seen.len() >= MOST_STEPS {
             return circle();
         }
+        // Names of libraries have no case.
         let target = match target.contains('.') {
-            true => target.to_owned(),
-            false => format!("{target}.dll"),
+            true => target.to_ascii_lowercase(),
+            false => format!("{}.dll", target.to_ascii_lowercase()),
         };
         // Which functions Windows has is not known, and is not asked of anybody.
         if system::is_base(&target) {
