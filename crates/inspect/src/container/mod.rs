@@ -36,6 +36,7 @@ mod tar_field;
 mod vm_executable;
 pub(crate) mod wasm;
 pub(crate) mod wasm_code;
+mod wasm_names;
 #[cfg(test)]
 mod wasm_tests;
 mod wasm_valid;
@@ -44,8 +45,7 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, ForeignSymbol,
-    Format, ImportKind, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
-    WasmImport,
+    Format, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -63,3 +63,4 @@ pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub(crate) use system_symbols::{first_gcc, is_defined_by, is_known_whole};
+pub use wasm_names::{WasmExport, WasmImport, WasmKind};
