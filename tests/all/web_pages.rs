@@ -200,6 +200,120 @@ fn what_is_no_function_of_env_is_not_offered() {
     }
 }
 
+/// TVM's runtime and a model in one file.
+const LINKED: &str = "web/tvm-0.27/embedding-webgpu.wasm";
+
+/// The same with the entry of an export changed: its name is followed by its kind and number.
+fn with_export(module: &[u8], name: &str, change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let length = u8::try_from(name.len()).expect("a short name");
+    let entry = [&[length], name.as_bytes()].concat();
+    edited(module, |id, body| {
+        if id == 7 {
+            let mut windows = body.windows(entry.len());
+            let at = windows.position(|it| it == entry).expect("the export");
+            change(&mut body[at + 1..][..name.len() + 2]);
+        }
+        true
+    })
+}
+
+/// Each export that tvmjs calls of every library, one at a time, under another name.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn an_export_that_javascript_calls_is_missed_as_node_misses_it() {
+    const CALLED: [&str; 9] = [
+        "memory",
+        "_initialize",
+        "TVMWasmAllocSpace",
+        "TVMFFIFunctionGetGlobal",
+        "TVMFFIWasmFunctionCreate",
+        "TVMFFIFunctionSetGlobal",
+        "TVMFFIObjectDecRef",
+        "TVMFFITypeKeyToIndex",
+        "TVMFFIObjectIncRef",
+    ];
+    let module = std::fs::read(part("built").join(LINKED)).expect("a linked library");
+    let top = make::folder();
+    let package = folder("web-runtime-0.27");
+    for name in CALLED {
+        let lacking = with_export(&module, name, |entry| entry[0] = b'x');
+        let file = make::put(top.path(), "lacking.wasm", lacking);
+        let (predicted, status) = predicted(&file, &package.to_string_lossy());
+        let said = said_by_node(&package, &file);
+        // The last is called later.
+        if name == "TVMFFIObjectIncRef" {
+            assert_eq!((predicted, status, said.as_str()), (None, 0, "loaded"));
+            continue;
+        }
+        let said = said.strip_prefix("Error: ").unwrap_or(&said).to_owned();
+        assert_eq!((predicted, status), (Some(said), 1), "{name}");
+    }
+    // No instance is made for want of it, and it is what calls every function.
+    let name = "TVMFFIFunctionCall";
+    let lacking = with_export(&module, name, |entry| entry[0] = b'x');
+    let file = make::put(top.path(), "lacking.wasm", lacking);
+    let (words, status) = predicted(&file, &package.to_string_lossy());
+    let words = words.expect("words");
+    let expected = "TypeError: this.exports.TVMFFIFunctionCall is not a function";
+    assert_eq!((words.as_str(), status), (expected, 1));
+}
+
+/// An export of the right name that is a global, and a memory that is a function.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn an_export_of_another_kind_is_none() {
+    let module = std::fs::read(part("built").join(LINKED)).expect("a linked library");
+    let top = make::folder();
+    let package = folder("web-runtime-0.27");
+    let kinds = [("TVMFFIFunctionGetGlobal", 3), ("memory", 0)];
+    for (name, kind) in kinds {
+        let other = with_export(&module, name, |entry| {
+            entry[name.len()] = kind;
+            entry[name.len() + 1] &= 0x80;
+        });
+        let file = make::put(top.path(), "other.wasm", other);
+        let (words, status) = predicted(&file, &package.to_string_lossy());
+        assert_eq!(status, 1, "{name}");
+        let said = said_by_node(&package, &file);
+        assert_ne!(said, "loaded", "{name}");
+        assert!(words.is_none_or(|words| words == said), "{name}");
+    }
+}
+
+/// One page of memory for data of many; and names that every object of JavaScript has.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn memory_too_small_for_its_data_and_inherited_names_are_what_node_says() {
+    let module = std::fs::read(part("built").join(LINKED)).expect("a linked library");
+    let tiny = edited(&module, |id, body| {
+        if id == 5 {
+            *body = vec![1, 0, 1];
+        }
+        true
+    });
+    let inherited = edited(&module, |id, body| {
+        if id == 2 {
+            let name = b"\x03env\x12TVMFFIWasmSafeCall";
+            let mut windows = body.windows(name.len());
+            let at = windows.position(|it| it == name).expect("the import");
+            let name = b"\x03env\x14propertyIsEnumerable";
+            body.splice(at..at + 23, name.iter().copied());
+        }
+        true
+    });
+    let top = make::folder();
+    let package = folder("web-runtime-0.27");
+    let file = make::put(top.path(), "tiny.wasm", tiny);
+    let (words, status) = predicted(&file, &package.to_string_lossy());
+    let words = words.expect("words");
+    assert!(said_by_node(&package, &file).starts_with(&words), "{words}");
+    assert_eq!(status, 1);
+    let file = make::put(top.path(), "inherited.wasm", inherited);
+    let (words, status) = predicted(&file, &package.to_string_lossy());
+    assert_eq!((words, status), (None, 0));
+    assert_eq!(said_by_node(&package, &file), "loaded");
+}
+
 /// A library with a runtime runs on that one, whatever other is named.
 #[test]
 fn a_release_is_nothing_to_a_library_with_its_own_runtime() {

@@ -78,7 +78,7 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
         return binary
             .wasm_exports
             .iter()
-            .any(|name| exports.contains(&name.as_str()))
+            .any(|export| exports.contains(&export.name.as_str()))
             .then_some(PartKind::WasmRuntime);
     }
     if binary.kind != BinaryKind::SharedLibrary {

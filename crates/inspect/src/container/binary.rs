@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{InProcess, Segment};
+use super::{InProcess, Segment, WasmExport, WasmImport};
 
 /// File format of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -245,6 +245,8 @@ pub enum DamageKind {
     StaticTls,
     /// A WebAssembly module that no engine compiles.
     Invalid,
+    /// Data of a WebAssembly module for which its memory is too small.
+    PastMemory,
     /// A section that a linker wrote is not there.
     Missing,
     /// A table that the dynamic loader follows; what is wrong is a whole sentence.
@@ -322,29 +324,6 @@ pub enum Signature {
     Malformed,
 }
 
-/// A wasm import or export, kept whole: the JavaScript glue depends on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WasmImport {
-    /// Module, usually `env` or `wasi_snapshot_preview1`.
-    pub module: String,
-    /// Field name.
-    pub name: String,
-    /// What is wanted.
-    #[serde(skip)]
-    pub kind: ImportKind,
-}
-
-/// What a WebAssembly module imports, as far as the host's words differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportKind {
-    /// A function.
-    Function,
-    /// A memory.
-    Memory,
-    /// A table, a global or a tag.
-    Other,
-}
-
 /// Facts about one binary, owned and small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Binary {
@@ -416,8 +395,11 @@ pub struct Binary {
     pub opens: bool,
     /// wasm imports.
     pub wasm_imports: Vec<WasmImport>,
-    /// wasm export names.
-    pub wasm_exports: Vec<String>,
+    /// wasm exports.
+    pub wasm_exports: Vec<WasmExport>,
+    /// Whether a wasm module runs a function of its own before its host can do anything.
+    #[serde(skip)]
+    pub wasm_starts: bool,
     /// Mach-O signature state.
     pub signature: Signature,
     /// How an ELF file's relocations are packed, where they are.
@@ -466,6 +448,7 @@ impl Binary {
             opens: false,
             wasm_imports: Vec::new(),
             wasm_exports: Vec::new(),
+            wasm_starts: false,
             signature: Signature::NotApplicable,
             packed: Vec::new(),
             has_constructors: false,

@@ -37,6 +37,7 @@ mod tar_field;
 mod vm_executable;
 pub(crate) mod wasm;
 pub(crate) mod wasm_code;
+mod wasm_names;
 #[cfg(test)]
 mod wasm_tests;
 mod wasm_valid;
@@ -45,8 +46,7 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, ForeignSymbol,
-    Format, ImportKind, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
-    WasmImport,
+    Format, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
 };
 pub use contents::Contents;
 pub(crate) use exported::Exported;
@@ -65,3 +65,4 @@ pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub(crate) use system_symbols::{first_gcc, is_defined_by, is_known_whole};
+pub use wasm_names::{WasmExport, WasmImport, WasmKind};

@@ -17,7 +17,8 @@ use wasmparser::{
 use super::names::concerns_tvm;
 use super::{
     Architecture, Binary, BinaryKind, Contents, Damage, DamageKind, DefinedSymbol, FileRange,
-    Format, ImportKind, Parsed, Platform, Region, UndefinedSymbol, WasmImport, wasm_valid,
+    Format, Parsed, Platform, Region, UndefinedSymbol, WasmExport, WasmImport, WasmKind,
+    wasm_valid,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
@@ -33,7 +34,7 @@ const PAGES_AT_A_GAP: u64 = 2 * 4096;
 #[derive(Default)]
 struct Module<'data> {
     imports: Vec<WasmImport>,
-    exports: Vec<String>,
+    exports: Vec<WasmExport>,
     segments: Vec<Segment<'data>>,
     /// Data segments that passed by, kept or not: symbols count them.
     data_segments: u32,
@@ -41,9 +42,13 @@ struct Module<'data> {
     table: u64,
     has_elements: bool,
     has_memory: bool,
+    /// Bytes of its own first memory when the module starts.
+    memory: Option<u64>,
     symbols: Vec<Symbol<'data>>,
     name: Option<String>,
     relocatable: bool,
+    /// Whether constructors run, and whether without the host.
+    constructs: bool,
     starts: bool,
     kept: u64,
 }
@@ -70,8 +75,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     let mut defined: Vec<DefinedSymbol> = module
         .exports
         .iter()
-        .filter(|name| concerns_tvm(name.as_bytes()))
-        .map(|name| symbol(name))
+        .filter(|export| concerns_tvm(export.name.as_bytes()))
+        .map(|export| symbol(&export.name))
         .collect();
     let start = module.segments.iter().map(|segment| segment.address).min();
     defined.extend(module.symbols.iter().map(|found| DefinedSymbol {
@@ -89,10 +94,18 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         })
         .collect();
     let lacking = module.lacking();
+    let past = module.memory.and_then(|memory| {
+        let segments = module.segments.iter();
+        let ends = segments.map(|one| {
+            let length = one.data.len() as u64;
+            (one.address.saturating_add(length), one.file_offset)
+        });
+        wasm_valid::past(memory, ends)
+    });
     let regions = lay_out(module.segments)?;
     let mut damage: Vec<Damage> = match module.relocatable {
         true => Vec::new(),
-        false => wasm_valid::invalid(data).into_iter().collect(),
+        false => wasm_valid::invalid(data).into_iter().chain(past).collect(),
     };
     let has_names = !defined.is_empty() || !undefined.is_empty();
     if has_names && !module.relocatable {
@@ -105,7 +118,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         undefined,
         wasm_imports: module.imports,
         wasm_exports: module.exports,
-        has_constructors: module.starts,
+        wasm_starts: module.starts,
+        has_constructors: module.constructs || module.starts,
         ..Binary::new(
             Format::Wasm,
             if module.relocatable {
@@ -167,7 +181,17 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
                 }
             }
             Payload::ElementSection(_) => module.has_elements = true,
-            Payload::MemorySection(_) => module.has_memory = true,
+            Payload::MemorySection(memories) => {
+                let first = memories.into_iter().next().transpose().map_err(bad)?;
+                // Memories that are imported come before.
+                if !module.has_memory
+                    && let Some(first) = first
+                {
+                    let page = 1u64.checked_shl(first.page_size_log2());
+                    module.memory = page.and_then(|page| first.initial.checked_mul(page));
+                }
+                module.has_memory = true;
+            }
             Payload::DataSection(segments) => {
                 let count = usize::try_from(segments.count()).unwrap_or(usize::MAX);
                 module
@@ -300,11 +324,7 @@ impl<'data> Module<'data> {
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
-                kind: match import.ty {
-                    TypeRef::Func(_) | TypeRef::FuncExact(_) => ImportKind::Function,
-                    TypeRef::Memory(_) => ImportKind::Memory,
-                    _ => ImportKind::Other,
-                },
+                kind: WasmKind::of_import(import.ty),
             });
         }
         Ok(())
@@ -316,8 +336,11 @@ impl<'data> Module<'data> {
             bounded(self.exports.len(), at)?;
             let export = export.map_err(bad)?;
             // Both are how a module runs constructors when the host asks.
-            self.starts |= matches!(export.name, "_initialize" | "__wasm_call_ctors");
-            self.exports.push(export.name.to_owned());
+            self.constructs |= matches!(export.name, "_initialize" | "__wasm_call_ctors");
+            self.exports.push(WasmExport {
+                name: export.name.to_owned(),
+                kind: WasmKind::of_export(export.kind),
+            });
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 
 use super::{ArtifactContext, Check, Outcome, Page, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, Format, ImportKind, WasmImport};
+use crate::container::{Binary, BinaryKind, Format, WasmImport, WasmKind};
 use crate::finding::{Finding, Location, Severity};
 use crate::module::Blob;
 use crate::module::engine::Purpose;
 use crate::place::Place;
-use crate::runtime::{glue, messages};
+use crate::runtime::glue::{self, Glue};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",
@@ -24,6 +25,8 @@ pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Page(check_
 const GLUE: &str = "env";
 /// The modules that every package offers: functions alone.
 const MODULES: [&str; 2] = [GLUE, "wasi_snapshot_preview1"];
+/// The export of a library's memory.
+const MEMORY: &str = "memory";
 const LINK: &str =
     "link it with the wasm runtime (tvm's web build, `mlc_llm compile --device webgpu`)";
 /// Names that tell the generation, as imports and as exports.
@@ -89,7 +92,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
 fn has_runtime(binary: &Binary) -> bool {
     let entry = ["TVMFFIFunctionCall", "TVMFuncCall"];
     let mut exports = binary.wasm_exports.iter();
-    exports.any(|export| entry.contains(&export.as_str()))
+    exports.any(|export| entry.contains(&export.name.as_str()))
 }
 
 /// The C functions of the runtime, without those that JavaScript fills in.
@@ -103,14 +106,15 @@ fn exchanges(binary: &Binary, name: &str) -> bool {
         .wasm_imports
         .iter()
         .any(|import| import.module == GLUE && import.name == name);
-    imported || binary.wasm_exports.iter().any(|export| export == name)
+    let mut exports = binary.wasm_exports.iter();
+    imported || exports.any(|export| export.name == name)
 }
 
 /// Imports that the JavaScript of no known package fills.
 fn strays(path: &Place, binary: &Binary, out: &mut Outcome) {
     let is_known = |name: &str| {
         let mut rows = glue::packages().iter();
-        rows.any(|row| row.glue.offers.contains(name))
+        rows.any(|row| row.glue.has(name))
     };
     let Some((missing, others)) = missing(binary, is_known) else {
         return;
@@ -142,7 +146,7 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
         let finding = Finding::new(&RULE, &page.artifact.path, message);
         finding.on(page.package).help(help)
     };
-    if let Some((missing, others)) = missing(binary, |name| page.glue.offers.contains(name)) {
+    if let Some((missing, others)) = missing(binary, |name| page.glue.has(name)) {
         let name = &missing.import.name;
         let message = format!(
             "the file imports `{name}`, which {} does not provide",
@@ -153,21 +157,20 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
             .says_known(missing.link_error());
         return out.push(with_others(finding, &others));
     }
-    let absent = |name: &&String| !binary.wasm_exports.contains(name);
-    let absent: Vec<&str> = page
-        .glue
-        .exports
-        .iter()
-        .filter(absent)
-        .map(String::as_str)
-        .collect();
-    if let Some(first) = absent.first() {
-        let message = format!(
-            "{} looks for the export `{first}`, which the file lacks",
-            page.package
-        );
-        let says = messages::of_others("exports", &[("names", &absent.join(","))]);
-        return out.push(finding(message).at(symbol(first)).says_known(says));
+    if let Some((name, kind, says)) = unfit(binary, page.glue) {
+        let is_there = binary.wasm_exports.iter().any(|it| it.name == name);
+        let what = match kind {
+            _ if !is_there => "which the file lacks",
+            WasmKind::Memory => "which is no memory",
+            _ => "which is no function",
+        };
+        let message = format!("{} looks for the export `{name}`, {what}", page.package);
+        return out.push(finding(message).at(symbol(name)).says_known(says));
+    }
+    if binary.wasm_starts {
+        let why =
+            "what the file's start function does, before JavaScript has its memory, is not read";
+        out.undecided(&RULE, why);
     }
     let Some(runtime) = page.runtime else { return };
     for name in asked(page) {
@@ -186,6 +189,57 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
                 format!("whether the runtime in the file registers `{name}` is not known"),
             ),
         }
+    }
+}
+
+/// The first export that the package uses and the file lacks, or has as something else, and
+/// what is printed. What Emscripten's part uses comes first, then the package compares a
+/// list, then it calls others.
+fn unfit<'a>(binary: &Binary, glue: &'a Glue) -> Option<(&'a str, WasmKind, Option<String>)> {
+    let lacks = |name: &str, kind| {
+        let mut exports = binary.wasm_exports.iter();
+        !exports.any(|export| export.name == name && export.kind == kind)
+    };
+    let (called, own): (Vec<&String>, Vec<&String>) =
+        glue.calls.iter().partition(|callee| callee.contains('.'));
+    let first = |callees: &[&'a String]| {
+        callees.iter().find_map(|callee| {
+            let (name, kind) = export_of(callee);
+            lacks(name, kind).then(|| (name, kind, said(binary, callee)))
+        })
+    };
+    let compared = || {
+        let names = glue.exports.iter().map(String::as_str);
+        let absent: Vec<&str> = names
+            .filter(|name| lacks(name, WasmKind::Function))
+            .collect();
+        let says = messages::of_others("exports", &[("names", &absent.join(","))]);
+        Some((*absent.first()?, WasmKind::Function, says))
+    };
+    first(&own).or_else(compared).or_else(|| first(&called))
+}
+
+/// The export that JavaScript means. Emscripten puts a `_` before the names of functions.
+fn export_of(callee: &str) -> (&str, WasmKind) {
+    let name = match callee.rsplit_once('.') {
+        Some((_, name)) => name,
+        None if callee.starts_with("__") => callee.strip_prefix('_').unwrap_or(callee),
+        None if callee == MEMORY => return (callee, WasmKind::Memory),
+        None => callee,
+    };
+    (name, WasmKind::Function)
+}
+
+/// What Chromium prints where it is not what JavaScript means.
+fn said(binary: &Binary, callee: &str) -> Option<String> {
+    match callee {
+        MEMORY => {
+            let mut exports = binary.wasm_exports.iter();
+            let is_other = exports.any(|export| export.name == MEMORY);
+            (!is_other).then(|| messages::of_others("export-memory", &[]))?
+        }
+        _ if callee == export_of(callee).0 => None,
+        _ => messages::of_others("export-call", &[("callee", callee)]),
     }
 }
 
@@ -227,9 +281,9 @@ impl Missing<'_> {
         let is_offered = MODULES.contains(&self.import.module.as_str());
         let key = match self.import.kind {
             _ if !is_offered => "import-module",
-            ImportKind::Function => "import",
-            ImportKind::Memory => "import-memory",
-            ImportKind::Other => return None,
+            WasmKind::Function => "import",
+            WasmKind::Memory => "import-memory",
+            WasmKind::Other => return None,
         };
         messages::of_others(key, &values)
     }
@@ -243,7 +297,7 @@ fn missing<'a>(
 ) -> Option<(Missing<'a>, Vec<&'a str>)> {
     let is_linked = binary.kind != BinaryKind::Object;
     let is_missing = |import: &WasmImport| match import.kind {
-        ImportKind::Function => {
+        WasmKind::Function => {
             let is_offered = MODULES.contains(&import.module.as_str());
             !is_known(&import.name) || (is_linked && !is_offered)
         }

@@ -58,6 +58,8 @@ const NOT_FOUND: &str = "cannot open shared object file: No such file or directo
 const NO_MARK: &str = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
 const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
+/// Later versions number the segment.
+const NO_MEMORY: &str = "RuntimeError: WebAssembly.instantiate(): data segment";
 /// Of `dlsym`.
 const NO_SYMBOL: &str = "symbol not found";
 const NO_PROCEDURE: &str = "[WinError 127] The specified procedure could not be found";
@@ -281,6 +283,7 @@ fn weight(kind: DamageKind) -> (Severity, &'static str) {
         DamageKind::Table(reply) => (Severity::Error, replied(reply)),
         DamageKind::Missing => (Severity::Error, ""),
         DamageKind::Invalid => (Severity::Error, NOT_COMPILED),
+        DamageKind::PastMemory => (Severity::Error, NO_MEMORY),
     }
 }
 
@@ -329,7 +332,7 @@ fn sentence(kind: DamageKind, what: &str) -> String {
         DamageKind::StaticTls => format!(
             "its thread-local variables take {what} that must be reserved before the process starts"
         ),
-        DamageKind::Table(_) | DamageKind::Missing => what.to_owned(),
+        DamageKind::Table(_) | DamageKind::Missing | DamageKind::PastMemory => what.to_owned(),
         DamageKind::Invalid => format!("no engine compiles this WebAssembly module: {what}"),
     }
 }

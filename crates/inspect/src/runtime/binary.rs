@@ -164,8 +164,8 @@ fn c_exports(parsed: &Parsed<'_>) -> BTreeSet<String> {
         return binary
             .wasm_exports
             .iter()
+            .map(|export| export.name.clone())
             .filter(|name| name.starts_with("TVM"))
-            .cloned()
             .collect();
     }
     binary

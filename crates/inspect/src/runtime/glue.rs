@@ -24,6 +24,10 @@ pub struct Glue {
     pub offers: BTreeSet<String>,
     /// Exports without which it refuses an instance.
     pub exports: Vec<String>,
+    /// What it calls of every instance, in order: `this.exports.TVMFuncCall` for an export,
+    /// as engines print it, and names without a dot that Emscripten's part of it uses.
+    #[serde(default)]
+    pub calls: Vec<String>,
     /// Global functions that it asks for while it makes an instance, in order.
     pub instance: Vec<String>,
     /// Those that the engine asks for before it runs a chat model.
@@ -32,6 +36,28 @@ pub struct Glue {
     /// Those that the engine asks for before it runs an embedding model.
     #[serde(default)]
     pub embedding: Vec<String>,
+}
+
+/// What every object of JavaScript has: so has that which is filled with functions for imports.
+const INHERITED: [&str; 11] = [
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+];
+
+impl Glue {
+    /// Whether there is a function for an import of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.offers.contains(name) || INHERITED.contains(&name)
+    }
 }
 
 /// Packages whose JavaScript is alike in all that is read of it.

@@ -24,6 +24,20 @@ const PACKAGES: [(&str, &str); 2] = [
 ];
 /// Bytes of a script that are read; the largest published one has 7 MB.
 const MAX_SCRIPT: u64 = 64 << 20;
+/// Methods of tvmjs that call an export of every instance: it looks for the library's
+/// functions, registers its own, lets go of them and names its classes, all before the
+/// instance is there; and then calls the functions.
+const CALLERS: [(&str, &str); 9] = [
+    ("Instance", "getGlobalFuncInternal"),
+    ("Instance", "getGlobalFuncInternalOptional"),
+    ("Instance", "createPackedFuncFromCFunc"),
+    ("Instance", "createPackedFuncFromSafeCallType"),
+    ("Instance", "registerFunc"),
+    ("PackedFuncCell", "dispose"),
+    ("Instance", "typeKey2Index"),
+    ("Instance", "makePackedFunc"),
+    ("Instance", "invokePackedCall"),
+];
 /// One of Emscripten's own names, in every `wasmImports` of a TVM runtime.
 const OWN_IMPORT: &str = "clock_time_get";
 
@@ -141,6 +155,7 @@ pub fn read(text: &str) -> Option<Glue> {
     Some(Glue {
         offers,
         exports: quoted(exports).collect(),
+        calls: calls(text),
         instance: asked_by(text, "RuntimeContext")?,
         chat: asked_by(text, "LLMChatPipeline").unwrap_or_default(),
         embedding: asked_by(text, "EmbeddingPipeline").unwrap_or_default(),
@@ -212,6 +227,63 @@ fn asked_by(text: &[u8], class: &str) -> Option<Vec<String>> {
         }
     });
     Some(asked)
+}
+
+/// What is called of every instance, in order: what Emscripten's part of tvmjs uses, which
+/// is before its classes, and what the [`CALLERS`] do.
+fn calls(text: &[u8]) -> Vec<String> {
+    let is_there = |what: &str| find(text, what.as_bytes()).is_some();
+    let library = find(text, b"class FFILibrary ").and_then(|end| text.get(..end));
+    let library = library.unwrap_or_default();
+    let start = find(library, b"__wasmLib").and_then(|start| library.get(start..));
+    let mut calls = Vec::new();
+    if is_there(".exports.memory instanceof WebAssembly.Memory") {
+        calls.push(String::from("memory"));
+    }
+    // What is called is the variable; an old one has another message.
+    for (code, name) in [
+        (&b"wasmExports[\"_initialize\"])()"[..], "__initialize"),
+        (b"Module[\"asm\"][\"_initialize\"])", "_initialize"),
+    ] {
+        let uses = start.is_some_and(|start| find(start, code).is_some());
+        calls.extend(uses.then(|| name.to_owned()));
+    }
+    let inherits = is_there("class PackedFuncCell extends TVMObject ");
+    for (class, name) in CALLERS {
+        let class = match class {
+            "PackedFuncCell" if inherits => "TVMObject",
+            class => class,
+        };
+        let body = method(text, class, name).unwrap_or_default();
+        code(body, |_, at| calls.extend(called_at(body, at)));
+    }
+    calls
+}
+
+/// From its brace on, the first method of this name in a class or behind it.
+fn method<'a>(text: &'a [u8], class: &str, name: &str) -> Option<&'a [u8]> {
+    let class = format!("class {class} ");
+    let class = text.get(find(text, class.as_bytes())?..)?;
+    let name = format!(" {name}(");
+    memmem::find_iter(class, name.as_bytes()).find_map(|at| {
+        let rest = class.get(at..)?;
+        let line = rest.get(..find(rest, b"\n")?)?.trim_ascii_end();
+        let brace = line.len().checked_sub(1)?;
+        line.ends_with(b") {").then(|| rest.get(brace..)).flatten()
+    })
+}
+
+/// `this.exports.TVMFuncCall` where an export is called here.
+fn called_at(text: &[u8], at: usize) -> Option<String> {
+    let (before, rest) = text.split_at_checked(at)?;
+    let name = rest.strip_prefix(b"exports")?.trim_ascii_start();
+    let name = name.strip_prefix(b".")?;
+    let name = name.get(..name.iter().position(|byte| !is_word(*byte))?)?;
+    let is_path = |byte: &u8| is_word(*byte) || *byte == b'.';
+    let start = before.iter().rposition(|byte| !is_path(byte))?;
+    let owner = before.get(start.checked_add(1)?..)?.strip_suffix(b".")?;
+    let parts = [owner, b"exports", name].map(String::from_utf8_lossy);
+    Some(parts.join("."))
 }
 
 /// Every string in double quotes.
@@ -302,7 +374,30 @@ mod tests {
     } }
     var wasmImports={a:b,c:d};
     var wasmImports = {"clock_time_get":_clock, fd_read:_read, proc_exit};
-    class FFILibrary { validateInstance() { this.checkExports(["TVMWasmAllocSpace", "TVMFuncFree"]); } }
+    var __wasmLib={};var __initialize=()=>(__initialize=wasmExports["_initialize"])();
+    class FFILibrary {
+        detectWasmMemory(instance) { if (instance.exports.memory instanceof WebAssembly.Memory) return; }
+        validateInstance() { this.checkExports(["TVMWasmAllocSpace", "TVMFuncFree"]); } }
+    class TVMObject {
+        dispose() {
+            if (this.handle != 0) { this.lib.checkCall(this.lib.exports.TVMFFIObjectDecRef(this.handle)); }
+        }
+    }
+    class PackedFuncCell extends TVMObject { }
+    class Instance {
+        later() { this.exports.TVMLater(); }
+        registerFunc(name, func, override = false) {
+            this.withNewScope(() => {
+                // this.exports.TVMCommented();
+                this.lib.checkCall(this.lib.exports.TVMFFIFunctionSetGlobal("this.exports.TVMText()"));
+            });
+        }
+        createPackedFuncFromSafeCallType(func) {
+            this.lib.checkCall(this.exports
+                .TVMFFIWasmFunctionCreate(findex, outPtr));
+        }
+        dispose() { this.exports.TVMOther(); }
+    }
     class RuntimeContext {
         constructor(getGlobalFunc) {
             // getGlobalFunc("commented") {
@@ -329,6 +424,14 @@ mod tests {
         ];
         assert_eq!(offers, expected);
         assert_eq!(glue.exports, ["TVMWasmAllocSpace", "TVMFuncFree"]);
+        let calls = [
+            "memory",
+            "__initialize",
+            "this.exports.TVMFFIWasmFunctionCreate",
+            "this.lib.exports.TVMFFIFunctionSetGlobal",
+            "this.lib.exports.TVMFFIObjectDecRef",
+        ];
+        assert_eq!(glue.calls, calls);
         assert_eq!(glue.instance, ["first", "second"]);
         assert_eq!((glue.chat.len(), glue.embedding.len()), (0, 0));
     }

@@ -137,7 +137,8 @@ fn profile(
 
 fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {
     if binary.format == container::Format::Wasm {
-        return Ok(binary.wasm_exports.iter().cloned().collect());
+        let exports = binary.wasm_exports.iter();
+        return Ok(exports.map(|export| export.name.clone()).collect());
     }
     let mut names = Exports::default();
     let mut bytes = 0u64;
