@@ -1,6 +1,6 @@
 // @ts-check
 // Fills the program's memory with large files page by page, when it first looks at
-// them. The program was prepared for it (`lazy.mjs`); how the two work together is
+// them. The program was prepared for it (`lazy.js`); how the two work together is
 // said there.
 
 import { FileNode } from "./files.js";

@@ -14,7 +14,7 @@ export const TEMPORARY = ".tmp";
  */
 
 /**
- * @param {WebAssembly.Module} program what the Rust compiler made, through `lazy.mjs` or not
+ * @param {WebAssembly.Module} program what the Rust compiler made, through `lazy.js` or not
  * @param {Folder} root
  * @param {string[]} args
  * @param {{ stdin?: Uint8Array }} [given]

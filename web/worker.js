@@ -2,7 +2,9 @@
 // Where the program runs: beside the page, so that the page never waits, and the only
 // place in which a browser lets files be read in parts while somebody waits for them.
 
+import { together } from "./apart.js";
 import { FileNode, Folder, ofBlob } from "./files.js";
+import { lazy } from "./lazy.js";
 import { run, TEMPORARY } from "./run.js";
 import { unpack } from "./unpack.js";
 
@@ -19,7 +21,8 @@ function fresh() {
 async function compiled() {
   const answer = await fetch(new URL("artcheck.lzma", import.meta.url));
   if (!answer.ok) throw new Error(`the program did not come: ${answer.status}`);
-  return WebAssembly.compile(unpack(new Uint8Array(await answer.arrayBuffer())));
+  const packed = new Uint8Array(await answer.arrayBuffer());
+  return WebAssembly.compile(lazy(together(unpack(packed))));
 }
 
 /** @type {Record<string, (given: any) => any>} */

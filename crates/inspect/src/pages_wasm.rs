@@ -2,7 +2,7 @@
 //!
 //! The machine has no pages that could be missing. A file gets memory of its own,
 //! and the host is asked to fill it: now, or, where the host can watch loads
-//! (`web/lazy.mjs`), when a page is first looked at. A host that does neither lets
+//! (`web/lazy.js`), when a page is first looked at. A host that does neither lets
 //! the program read the file.
 
 use std::fs::File;

@@ -1,7 +1,7 @@
 // @ts-check
 // Makes the program's loads ask for pages that are not there yet.
-//
-//   node web/lazy.mjs IN.wasm OUT.wasm
+// The page does it, after unpacking: what is put in is a twenty-fifth of its size on
+// the way.
 //
 // A large file is not read when the program opens it: its memory stays empty, and the
 // host fills each page of 64 KiB when a load first meets it. WebAssembly has no page
@@ -12,8 +12,7 @@
 // there is. Loads from the stack frame and from constant addresses are left alone, and
 // so are stores: only the host writes into such memory.
 
-import { readFileSync, writeFileSync } from "node:fs";
-import { argv } from "node:process";
+import { Reader, unsigned, Writer } from "./bytes.js";
 
 const TYPE = 1, IMPORT = 2, FUNCTION = 3, GLOBAL = 6, EXPORT = 7, CODE = 10;
 const I32 = 0x7f, NOTHING = 0x40;
@@ -21,83 +20,6 @@ const I32 = 0x7f, NOTHING = 0x40;
 const NEAR = 1 << 16;
 /** Instructions at which ways meet or other functions run: what was looked at is forgotten. */
 const TURNS = new Set([0x02, 0x03, 0x04, 0x05, 0x0b, 0x10, 0x11, 0x12, 0x13]);
-
-/** Reads numbers and bytes, one after the other. */
-class Reader {
-  /** @param {Uint8Array} bytes */
-  constructor(bytes, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-
-  byte() {
-    if (this.at >= this.bytes.length) throw new Error("the file ends early");
-    return this.bytes[this.at++];
-  }
-
-  number() {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 127) * 2 ** shift;
-      if (byte < 128) return value;
-    }
-  }
-
-  /** A signed number, which nothing here needs to know. */
-  skipNumber() {
-    while (this.byte() >= 128);
-  }
-
-  take(length = this.number()) {
-    const bytes = this.bytes.subarray(this.at, this.at + length);
-    this.at += length;
-    return bytes;
-  }
-}
-
-/** Collects bytes. */
-class Writer {
-  constructor() {
-    this.room = new Uint8Array(1 << 16);
-    this.length = 0;
-  }
-
-  /** @param {ArrayLike<number>} bytes */
-  put(bytes) {
-    const end = this.length + bytes.length;
-    if (end > this.room.length) {
-      const room = new Uint8Array(Math.max(end, this.room.length * 2));
-      room.set(this.room.subarray(0, this.length));
-      this.room = room;
-    }
-    this.room.set(bytes, this.length);
-    this.length = end;
-    return this;
-  }
-
-  /** @param {number} value */
-  number(value) {
-    return this.put(unsigned(value));
-  }
-
-  /** @param {Uint8Array} bytes */
-  counted(bytes) {
-    return this.number(bytes.length).put(bytes);
-  }
-
-  done() {
-    return this.room.subarray(0, this.length);
-  }
-}
-
-/** @param {number} value */
-function unsigned(value) {
-  const out = [];
-  for (; value >= 128; value = Math.floor(value / 128)) out.push((value % 128) | 128);
-  out.push(value);
-  return out;
-}
 
 /** @param {number} value */
 function signed(value) {
@@ -379,10 +301,4 @@ function add(sections, id, more) {
   const out = new Writer().number(count + more.length).put(reader.bytes.subarray(reader.at));
   for (const one of more) out.put(one);
   sections.set(id, out.done());
-}
-
-if (argv[2] && argv[3]) {
-  const out = lazy(readFileSync(argv[2]));
-  if (!WebAssembly.validate(out)) throw new Error("what was written is no valid program");
-  writeFileSync(argv[3], out);
 }
