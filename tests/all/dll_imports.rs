@@ -38,7 +38,7 @@ fn of_client(top: &Path, runtime: &str) -> (String, Vec<Value>) {
 fn with_other(asks: &[&str], exports: &[(&str, Option<&str>)]) -> tempfile::TempDir {
     let top = folder();
     let ffi = Dll {
-        exports: &[(CALL, None)],
+        exports: &[(CALL, None), ("TVMFFIFunctionSetGlobal", None)],
         ..Dll::default()
     };
     put(&top, "tvm_ffi.dll", ffi.bytes());

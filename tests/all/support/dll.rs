@@ -123,10 +123,10 @@ impl Dll<'_> {
             true => (0x14c_u16, 0x10b_u16, 224_u16),
             false => (0x8664, 0x20b, 240),
         };
-        let words = [machine, 1, 0, 0, 0, 0, 0, 0, size, 0x2022, magic];
+        let words = [machine, 1, 0, 0, 0, 0, 0, 0, size, 0x2022, magic, 0];
         bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         let mut put = |value: u32| bytes.extend(value.to_le_bytes());
-        // Linker, sizes of code and data, entry point, base of code.
+        // Sizes of code and data, entry point, base of code.
         [0, 0, 0, 0, RVA].into_iter().for_each(&mut put);
         match self.is_32 {
             true => [RVA, u32::try_from(BASE).expect("low")]
