@@ -143,7 +143,11 @@ pub fn section(out: &mut Vec<u8>, id: u8, body: &[u8]) {
 /// A module with these pieces of memory, and so many exports.
 pub fn wasm(pieces: &[(u64, &[u8])], exports: u64) -> Vec<u8> {
     let mut out = b"\0asm\x01\0\0\0".to_vec();
-    section(&mut out, 5, &[1, 0, 1]);
+    let ends = pieces.iter().map(|(at, data)| at + data.len() as u64);
+    let pages = ends.max().unwrap_or(0).div_ceil(1 << 16).max(1);
+    let mut memory = vec![1, 0];
+    leb(&mut memory, pages);
+    section(&mut out, 5, &memory);
     if exports > 0 {
         let mut body = Vec::new();
         leb(&mut body, exports);
