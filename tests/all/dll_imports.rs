@@ -8,6 +8,9 @@ use crate::support::dll::Dll;
 use crate::support::make::{folder, put, renamed};
 use crate::support::scan;
 
+/// A name, and where it is handed on to.
+type Export<'a> = (&'a str, Option<&'a str>);
+
 const CALL: &str = "TVMFFIFunctionCall";
 const FFI: (&str, &[&str]) = ("tvm_ffi.dll", &[CALL]);
 
@@ -35,7 +38,7 @@ fn of_client(top: &Path, runtime: &str) -> (String, Vec<Value>) {
 }
 
 /// A folder with a runtime, a client that asks another library for something, and that.
-fn with_other(asks: &[&str], exports: &[(&str, Option<&str>)]) -> tempfile::TempDir {
+fn with_other(asks: &[&str], exports: &[Export<'_>]) -> tempfile::TempDir {
     let top = folder();
     let ffi = Dll {
         exports: &[(CALL, None), ("TVMFFIFunctionSetGlobal", None)],
@@ -63,7 +66,7 @@ fn with_other(asks: &[&str], exports: &[(&str, Option<&str>)]) -> tempfile::Temp
 
 #[test]
 fn what_a_dll_lacks_by_name_or_number() {
-    let cases: [(&str, &[(&str, Option<&str>)], &str); 14] = [
+    let cases: [(&str, &[Export<'_>], &str); 14] = [
         ("other", &[("other", None)], "fits"),
         ("#1", &[("other", None)], "fits"),
         ("#2", &[("other", None)], "breaks"),
