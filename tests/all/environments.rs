@@ -184,6 +184,7 @@ fn what_the_machine_must_have_is_said_and_breaks_nothing() {
     for (name, brought_by) in [
         ("libcuda.so.1", "NVIDIA's driver"),
         ("libnvrtc.so.13", "nvidia-cuda-nvrtc"),
+        ("libother.so.1", "ship it beside this file"),
     ] {
         let top = tempfile::tempdir().expect("a folder");
         let said = said(&client_that_needs(top.path(), name));
@@ -191,10 +192,8 @@ fn what_the_machine_must_have_is_said_and_breaks_nothing() {
         assert_eq!(said[0].0, "info");
         assert!(said[0].1.contains(brought_by), "{said:?}");
     }
-    for name in ["libc.so.6", "libother.so.1"] {
-        let top = tempfile::tempdir().expect("a folder");
-        assert_eq!(said(&client_that_needs(top.path(), name)), [], "{name}");
-    }
+    let top = tempfile::tempdir().expect("a folder");
+    assert_eq!(said(&client_that_needs(top.path(), "libc.so.6")), []);
 }
 
 /// "It fits" alone would hide what is wrong with the environment itself.
