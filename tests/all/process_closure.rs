@@ -338,3 +338,20 @@ fn a_library_without_its_link_is_told_how_to_make_it() {
     let advice = "ln -s libfoo.so.1.2 libfoo.so.1";
     assert!(report.to_string().contains(advice), "{report:#}");
 }
+
+/// The loader passes over a library for another processor, and then has none.
+#[test]
+fn a_library_for_another_processor_is_none() {
+    let app = App::new();
+    let inner = app.library("lib/libinner.so", "int inner(void) { return 0; }", &[]);
+    let named = [inner.to_str().expect("text"), "-Wl,-rpath,$ORIGIN"];
+    let outer = "int inner(void); int outer(void) { return inner(); }";
+    app.library("lib/libouter.so", outer, &named);
+    app.link("int outer(void)", "$ORIGIN/lib", &["lib/libouter.so"]);
+    app.fits();
+    let mut bytes = std::fs::read(&inner).expect("read");
+    // The machine: aarch64.
+    bytes[18] = 183;
+    std::fs::write(&inner, bytes).expect("written");
+    app.breaks("AC205");
+}

@@ -328,7 +328,8 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
             Severity::Info => format!("needs `{name}` of the machine"),
             _ => format!("`{name}` is needed and is not where the loader looks"),
         };
-        if severity == Severity::Info {
+        let may_be_elsewhere = one.unlinked.is_some() && severity == Severity::Warning;
+        if severity == Severity::Info || may_be_elsewhere {
             needs.push(one.need());
         }
         let finding = Finding::new(&RULE, user.place, message)

@@ -132,7 +132,9 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         let is_elsewhere = binding.load_set.is_some_and(|set| !is_beside(set));
         let mut companions = binding.companions.iter();
         let is_with = companions.any(|one| stem(&one.path.name()) == stem(name));
-        if is_elsewhere && (is_there || is_with) {
+        // On a machine that is all there is nothing comes before a program.
+        let is_first = binding.machine.is_some() && binary.kind == BinaryKind::Program;
+        if is_elsewhere && (is_there || is_with) && !is_first {
             continue;
         }
         let places = libraries::candidates(place, binary, name);

@@ -12,9 +12,11 @@
 //! or TVM opens, whoever asks. Delay-loaded libraries are not followed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::file_found::{FileFound, mapped};
+use super::file_found::{FileFound, look, mapped};
+use super::grouping;
 use super::library_files::is_of_others;
 pub(crate) use super::library_files::{Dependencies, Dependency};
 use super::machine::Machine;
@@ -349,9 +351,17 @@ fn find(
     }
     let recorded = || places.iter().map(Place::path);
     let found = machine.and_then(|machine| machine.find(name, recorded()));
-    let is_elf = binary.format == Format::Elf;
-    let found = found.or_else(|| system::find(place, binary, name, None).filter(|_| is_elf));
+    let found = found.or_else(|| loaded_before(place, binary, name));
     Ok(found.map(Place::file))
+}
+
+/// What answers to a name and is loaded by its file's before: a package's library under the
+/// plain name of its file.
+fn loaded_before(place: &Place, binary: &Binary, name: &str) -> Option<PathBuf> {
+    let file = system::find(place, binary, name, None).filter(|_| binary.format == Format::Elf)?;
+    let is_right = matches!(look(&file, binary), FileFound::Library);
+    let is_of_package = !file.exists() && grouping::environment(place).is_some();
+    (is_right || is_of_package).then_some(file)
 }
 
 /// Whether a file that nothing is known to have loaded finds a library.

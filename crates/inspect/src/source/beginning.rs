@@ -26,8 +26,13 @@ pub fn beginning(path: &Path, most: u64) -> Option<String> {
 
 /// What is directly in a folder, sorted; nothing where it is none.
 pub fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    // The folder of `x.dll` is the one where paths start.
+    let is_here = folder.as_os_str().is_empty();
+    let read = std::fs::read_dir(if is_here { Path::new(".") } else { folder });
+    let entries = read.into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries
+        .map(|entry| folder.join(entry.file_name()))
+        .collect();
     all.sort();
     all
 }
