@@ -91,17 +91,6 @@ fn a_dylib_asks_the_library_that_it_names() {
         found[0].to_string().contains("libouter.dylib"),
         "{found:#?}"
     );
-    // What a library offers as its own is another's.
-    dylib(
-        top.path(),
-        "lib/libbase.dylib",
-        "@rpath/libbase.dylib",
-        INNER,
-        &[],
-    );
-    let flags = ["-Wl,-reexport_library,lib/libbase.dylib"];
-    dylib(top.path(), "lib/libinner.dylib", own, OTHER, &flags);
-    assert_eq!(errors(&client, "AC203"), Vec::<Value>::new());
 }
 
 #[test]
