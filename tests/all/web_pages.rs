@@ -211,7 +211,7 @@ fn with_export(module: &[u8], name: &str, change: impl Fn(&mut [u8])) -> Vec<u8>
         if id == 7 {
             let mut windows = body.windows(entry.len());
             let at = windows.position(|it| it == entry).expect("the export");
-            change(&mut body[at + 1..][..name.len() + 2]);
+            change(&mut body[at + 1..]);
         }
         true
     })
@@ -269,7 +269,11 @@ fn an_export_of_another_kind_is_none() {
     for (name, kind) in kinds {
         let other = with_export(&module, name, |entry| {
             entry[name.len()] = kind;
-            entry[name.len() + 1] &= 0x80;
+            // The first of them, in as many bytes.
+            let number = &mut entry[name.len() + 1..];
+            let more = number.iter().take_while(|byte| **byte & 0x80 != 0).count();
+            number[..more].fill(0x80);
+            number[more] = 0;
         });
         let file = make::put(top.path(), "other.wasm", other);
         let (words, status) = predicted(&file, &package.to_string_lossy());
