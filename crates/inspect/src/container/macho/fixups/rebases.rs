@@ -1,7 +1,7 @@
 //! The byte program of `LC_DYLD_INFO` for the words that hold addresses of the image itself.
 
 use object::macho::{self, DyldInfoCommand, RebaseType};
-use object::read::macho::{MachHeader, RebaseOperation};
+use object::read::macho::{MachHeader, RebaseOperation, RebaseOperationIterator};
 use object::{Endian, Endianness};
 
 use super::places::Refused;
@@ -11,87 +11,123 @@ use crate::container::macho::image::bytes_at;
 /// Bytes that dyld lets follow the end of a program.
 const PADDING: usize = 15;
 
-/// The word that the program is at.
-#[derive(Default)]
-struct Cursor {
-    segment: Option<usize>,
-    kind: Option<RebaseType>,
-    offset: u64,
-}
-
 /// Words of one segment at equal distances.
 struct Run {
     segment: usize,
+    kind: RebaseType,
     offset: u64,
     count: u64,
     step: u64,
+}
+
+/// The program as runs, up to its end.
+struct Runs<'data> {
+    operations: RebaseOperationIterator<'data>,
+    segment: Option<usize>,
+    kind: Option<RebaseType>,
+    offset: u64,
+    /// Bytes of a pointer.
+    size: u64,
 }
 
 pub(super) fn read<Mach: MachHeader<Endian = Endianness>>(
     reader: &mut Reader<'_, '_, Mach>,
     command: &DyldInfoCommand<Endianness>,
 ) -> Result<(), Refused> {
-    let (data, endian) = (reader.image.data, reader.image.endian);
-    let bad = |error: object::read::Error| ("unknown rebase opcode", error.to_string());
-    let size = u64::from(reader.places.size);
-    let mut cursor = Cursor::default();
-    let mut operations = command.rebase_operations(endian, data).map_err(bad)?;
-    for operation in operations.by_ref() {
-        let (_, operation) = operation.map_err(bad)?;
-        let (count, step) = match operation {
-            RebaseOperation::Done => break,
-            RebaseOperation::DoRebaseTimes { count } => (count, size),
-            RebaseOperation::DoRebaseAddAddr { offset } => (1, size.wrapping_add(offset)),
-            RebaseOperation::DoRebaseTimesSkipping { count, skip } => {
-                (count, size.wrapping_add(skip))
-            }
-            RebaseOperation::SetType { kind } => {
-                cursor.kind = Some(kind);
-                continue;
-            }
-            RebaseOperation::SetSegmentAndOffset { index, offset } => {
-                (cursor.segment, cursor.offset) = (Some(index.into()), offset);
-                continue;
-            }
-            RebaseOperation::AddAddr { offset } => {
-                cursor.offset = cursor.offset.wrapping_add(offset);
-                continue;
-            }
-            RebaseOperation::AddAddrScaled { count } => {
-                let distance = size.wrapping_mul(count.into());
-                cursor.offset = cursor.offset.wrapping_add(distance);
-                continue;
-            }
-        };
-        if count > 0 {
-            reader.moves(&cursor.run(count, step)?)?;
+    let operations = command.rebase_operations(reader.image.endian, reader.image.data);
+    let mut runs = Runs::of(operations.map_err(bad)?, reader.places.size);
+    for run in runs.by_ref() {
+        let run = run?;
+        if run.kind != macho::REBASE_TYPE_POINTER {
+            let what = format!("a word is to be moved in way {}", run.kind.0);
+            return Err(("unknown rebase type", what));
         }
-        cursor.offset = cursor.offset.wrapping_add(count.wrapping_mul(step));
+        reader.moves(&run)?;
     }
-    if operations.count() > PADDING {
+    // Past its end the rest counts, whatever it says.
+    if runs.operations.count() > PADDING {
         let what = String::from("the table of words to be moved ends before its last entry");
         return Err(("rebase opcodes terminated early", what));
     }
     Ok(())
 }
 
-impl Cursor {
+fn bad(error: object::read::Error) -> Refused {
+    ("unknown rebase opcode", error.to_string())
+}
+
+impl<'data> Runs<'data> {
+    fn of(operations: RebaseOperationIterator<'data>, size: u8) -> Self {
+        Self {
+            operations,
+            segment: None,
+            kind: None,
+            offset: 0,
+            size: size.into(),
+        }
+    }
+
     /// So many words from here on.
-    fn run(&self, count: u64, step: u64) -> Result<Run, Refused> {
+    fn run(&mut self, count: u64, step: u64) -> Result<Run, Refused> {
         let (Some(segment), Some(kind)) = (self.segment, self.kind) else {
             let what = String::from("a word is to be moved before its segment and type are set");
             return Err(("unknown rebase opcode", what));
         };
-        if kind != macho::REBASE_TYPE_POINTER {
-            let what = format!("a word is to be moved in way {}", kind.0);
-            return Err(("unknown rebase type", what));
-        }
+        let offset = self.offset;
+        self.move_by(count.wrapping_mul(step));
         Ok(Run {
             segment,
-            offset: self.offset,
+            kind,
+            offset,
             count,
             step,
         })
+    }
+
+    fn move_by(&mut self, distance: u64) {
+        self.offset = self.offset.wrapping_add(distance);
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Result<Run, Refused>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let size = self.size;
+        loop {
+            let operation = match self.operations.next() {
+                Ok(Some((_, operation))) => operation,
+                Ok(None) => return None,
+                Err(error) => return Some(Err(bad(error))),
+            };
+            let (count, step) = match operation {
+                RebaseOperation::Done => return None,
+                RebaseOperation::DoRebaseTimes { count } => (count, size),
+                RebaseOperation::DoRebaseAddAddr { offset } => (1, size.wrapping_add(offset)),
+                RebaseOperation::DoRebaseTimesSkipping { count, skip } => {
+                    (count, size.wrapping_add(skip))
+                }
+                RebaseOperation::SetType { kind } => {
+                    self.kind = Some(kind);
+                    continue;
+                }
+                RebaseOperation::SetSegmentAndOffset { index, offset } => {
+                    (self.segment, self.offset) = (Some(index.into()), offset);
+                    continue;
+                }
+                RebaseOperation::AddAddr { offset } => {
+                    self.move_by(offset);
+                    continue;
+                }
+                RebaseOperation::AddAddrScaled { count } => {
+                    self.move_by(size.wrapping_mul(count.into()));
+                    continue;
+                }
+            };
+            if count > 0 {
+                return Some(self.run(count, step));
+            }
+        }
     }
 }
 
@@ -135,5 +171,56 @@ impl<Mach: MachHeader<Endian = Endianness>> Reader<'_, '_, Mach> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object::pod;
+    use object::read::macho::Rebase;
+
+    use super::*;
+
+    /// Programs of all operations, with and without what must come first: each word is
+    /// what `object` makes of them.
+    #[test]
+    fn runs_are_the_words_that_object_finds() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        let mut byte = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed.to_le_bytes()[6]
+        };
+        let mut moved = 0;
+        for _ in 0..4000 {
+            let mut program = vec![0x11, 0x20 | (byte() & 3), byte() & 0x7f];
+            for _ in 0..8 {
+                // Any operation, and what follows it: numbers of one byte, or operations.
+                program.extend([byte() % 0x90, byte() & 0x7f, byte() & 0x7f]);
+            }
+            let (command, _) = pod::from_bytes::<DyldInfoCommand<_>>(&[0; 48]).unwrap();
+            let mut command = *command;
+            command
+                .rebase_size
+                .set(Endianness::Little, program.len() as u32);
+            let data = &program[..];
+            let theirs = command.rebases(Endianness::Little, data, 8).unwrap();
+            let theirs = theirs.map_while(Result::ok);
+            let theirs: Vec<_> = theirs
+                .map(|one: Rebase| (usize::from(one.segment_index), one.segment_offset, one.kind))
+                .collect();
+            let operations = command.rebase_operations(Endianness::Little, data).unwrap();
+            let ours = Runs::of(operations, 8).map_while(Result::ok);
+            let ours: Vec<_> = ours
+                .flat_map(|run| {
+                    let offsets: Vec<u64> = run.offsets().collect();
+                    offsets
+                        .into_iter()
+                        .map(move |offset| (run.segment, offset, run.kind))
+                })
+                .collect();
+            assert_eq!(ours, theirs, "{program:02x?}");
+            moved += ours.len();
+        }
+        assert!(moved > 10_000, "{moved}");
     }
 }
