@@ -5,7 +5,6 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { gzipSync } from "node:zlib";
 
 import { browsers, dist, inPage, opened, puppeteer, root, served } from "./browser.mjs";
 
@@ -289,11 +288,6 @@ async function refused(page, name, stranger) {
 // Texts that are read only by who asks for them, beside the page.
 const aside = ["LICENSE", "THIRD-PARTY.txt", "sbom.cdx.json"];
 check("the licences are beside the page", aside.every((file) => statSync(join(dist, file)).size > 1000));
-const size = readdirSync(dist).filter((file) => !aside.includes(file)).reduce((sum, file) => {
-  const bytes = readFileSync(join(dist, file));
-  return sum + (file.endsWith(".lzma") ? bytes.length : gzipSync(bytes).length);
-}, 0);
-check("the page, compressed, below 1.5 MB", size < 1.5e6, `${(size / 1e6).toFixed(2)} MB`);
 
 const extcall = join(corpus, "tvm-0.27/extcall-cpu-x86_64.so");
 for (const [out, bytes] of [["five.so", 5_000_000], ["large.so", 600_000_000]]) {

@@ -45,8 +45,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::threads::{self, prelude::*};
 use candidates::{Fault, Runtimes};
-use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
 
@@ -104,26 +104,17 @@ impl Scan {
 /// Says how many threads this process reads with, `None` for as many as it has
 /// cores. The calling thread is one of them. For a program to call once, before
 /// anything is read.
-pub fn use_threads(jobs: Option<usize>) -> Result<(), rayon::ThreadPoolBuildError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs.unwrap_or(0))
-        .use_current_thread()
-        .build_global()
+pub fn use_threads(jobs: Option<usize>) -> Result<(), threads::NotStarted> {
+    threads::for_process(jobs)
 }
 
 /// Scans. Problems with single files become facts of their artifacts; the
 /// only error is a thread pool that cannot be started.
-pub fn scan(
-    options: &ScanOptions,
-    progress: &dyn Progress,
-) -> Result<Scan, rayon::ThreadPoolBuildError> {
-    let Some(threads) = options.jobs else {
-        return Ok(run(options, progress));
-    };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()?;
-    Ok(pool.install(|| run(options, progress)))
+pub fn scan(options: &ScanOptions, progress: &dyn Progress) -> Result<Scan, threads::NotStarted> {
+    match options.jobs {
+        Some(count) => threads::with(count, || run(options, progress)),
+        None => Ok(run(options, progress)),
+    }
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {

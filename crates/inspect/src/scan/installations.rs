@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::changed::{changed, ends_in_zero, hiding};
 use super::lost_names::{Lost, asked_in_vain};
