@@ -135,11 +135,15 @@ fn missing(installation: &Installation, again: String, add: &mut impl FnMut(Said
     };
     evidence.extend(consequence.map(str::to_owned));
     let fails = installation.fails.as_ref();
+    let how = match installation.is_packed() {
+        true => "comes",
+        false => "is installed",
+    };
     add(Said {
         severity,
         message: match missing.len() {
-            1 => format!("{package} is installed without its `{first}`"),
-            _ => format!("{package} is installed without `{first}` and other files of its own"),
+            1 => format!("{package} {how} without its `{first}`"),
+            _ => format!("{package} {how} without `{first}` and other files of its own"),
         },
         evidence,
         says: fails

@@ -44,6 +44,9 @@ const MODULES: [(&str, &str); 18] = [
     ("z3-solver", "z3"),
 ];
 
+/// The folder in which a wheel is unpacked that an archive's environments are not in.
+pub(super) const OF_WHEEL: &str = ".wheel";
+
 /// One `site-packages` folder.
 pub(super) struct Site {
     pub(super) folder: PathBuf,
@@ -62,6 +65,8 @@ pub(super) struct Site {
     pub(super) before: Option<String>,
     /// Whether it was unpacked from an archive: links lead nowhere then.
     pub(super) is_unpacked: bool,
+    /// Whether it is what a wheel brings, whose large libraries are not there whole.
+    pub(super) is_wheel: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
     /// will import it, or sees those of another Python.
     is_target: bool,
@@ -135,6 +140,7 @@ impl Site {
             open: open.filter(|_| pth::sees_others(folder) == Some(false)),
             before,
             is_unpacked: within.is_some(),
+            is_wheel: within.is_some_and(|root| folder.starts_with(root.join(OF_WHEEL))),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
         })
