@@ -95,6 +95,9 @@ fn again(installation: &Installation) -> String {
             "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
         );
     }
+    if installation.is_packed() {
+        return String::from("build the wheel again, or download it again");
+    }
     // Of what is not listed the version is not known either.
     match installation.package.split_once(' ') {
         Some((name, version)) => installation::install_again(name, Some(version)),

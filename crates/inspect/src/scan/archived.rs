@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::site::OF_WHEEL;
+use super::wheel;
 use crate::artifact::Artifact;
 use crate::container::{Body, Member};
 use crate::limits::{MAX_MEMBERS, MAX_UNPACKED_BYTES};
@@ -66,7 +66,7 @@ pub(super) fn archives<'a>(
         match site {
             Some(site) => Some((site.archive()?, site)),
             None => {
-                let archive = artifact.path.archive().filter(is_wheel)?;
+                let archive = artifact.path.archive().filter(wheel::is_wheel)?;
                 Some((archive.clone(), archive))
             }
         }
@@ -77,22 +77,6 @@ pub(super) fn archives<'a>(
         of_file.insert(archive, site);
     }
     found
-}
-
-fn is_wheel(archive: &Place) -> bool {
-    archive.raw_name().ends_with(b".whl")
-}
-
-/// Where pip unpacks a wheel: below the folder of the Python that its name is for, of one for
-/// many below that of none.
-fn unpacked_to(wheel: &Place) -> PathBuf {
-    let name = wheel.name();
-    let mut parts = name.rsplit('-').skip(1);
-    let (abi, python) = (parts.next(), parts.next());
-    let minor = python.zip(abi).filter(|(python, abi)| python == abi);
-    let minor = minor.and_then(|(python, _)| python.strip_prefix("cp3"));
-    let python = minor.map_or_else(|| "python".to_owned(), |minor| format!("python3.{minor}"));
-    [OF_WHEEL, "lib", &python, "site-packages"].iter().collect()
 }
 
 /// Hands out the archives of a file, unpacked, one after the other: each takes room on the
@@ -123,8 +107,8 @@ impl Archived {
             archive: archive.clone(),
             sites: BTreeSet::new(),
             start: "",
-            below: match is_wheel(archive) {
-                true => unpacked_to(archive),
+            below: match wheel::is_wheel(archive) {
+                true => wheel::unpacked_to(archive, wheel::is_as_listed(members)),
                 false => PathBuf::new(),
             },
         };
@@ -152,6 +136,9 @@ impl Archived {
             return Some(());
         };
         let name = self.below.join(name);
+        if !wheel::is_read(&name) {
+            return Some(());
+        }
         if member.name.starts_with(b"./") {
             self.start = "./";
         }
@@ -208,7 +195,7 @@ impl Archived {
 
     /// Whether it is a wheel, and no environment.
     pub(super) fn is_wheel(&self) -> bool {
-        is_wheel(&self.archive)
+        wheel::is_wheel(&self.archive)
     }
 
     /// Where in the archive a path of its folder is.
@@ -260,9 +247,10 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
     let is_in_site = site_of(name).is_some();
     let is_text =
         shown.ends_with(".py") || shown.ends_with(".pth") || shown.contains(".dist-info/");
-    let is_own = !shown.starts_with(OF_WHEEL) && OWN.iter().any(|own| shown.contains(own));
+    let is_own = OWN.iter().any(|own| shown.contains(own));
     let most = match is_library {
         _ if tells_of_python(&shown) || (is_in_site && is_text) => u64::MAX,
+        true if wheel::is_in_one(name) && !shown.contains("/core.") => HEAD,
         true if is_own || member.size <= MAX_LIBRARY => u64::MAX,
         true => HEAD,
         false => 0,
@@ -290,17 +278,6 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wheel_becomes_packages_of_the_python_that_it_is_for() {
-        let of = |tags: &str| unpacked_to(&Place::file(format!("a-1-{tags}.whl")));
-        let own = of("cp312-cp312-win_amd64");
-        assert!(own.ends_with("lib/python3.12/site-packages"), "{own:?}");
-        for many in ["py3-none-any", "cp39-abi3-linux_x86_64"] {
-            let found = of(many);
-            assert!(found.ends_with("lib/python/site-packages"), "{found:?}");
-        }
-    }
 
     #[test]
     fn no_member_is_written_elsewhere() {

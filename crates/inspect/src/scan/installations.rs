@@ -1,7 +1,7 @@
 //! Whether the Python packages around the files of a scan are as they were installed.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,10 +12,13 @@ use super::lost_names::{Lost, asked_in_vain};
 use super::lost_needs::unlinked;
 use super::site::{Site, name_of};
 use super::{frozen, interpreter, requirements, types, unlisted};
+use crate::artifact::{Artifact, Role};
 use crate::container::{self, Architecture, Platform};
+use crate::finding::{Finding, Severity};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::closure::Closure;
+use crate::rule::Rule;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Replaced};
 use crate::source::beginning::{beginning, first_bytes};
@@ -64,6 +67,30 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>, within: Option<&Path>) -> Vec
     found
 }
 
+/// Refuses the clients whose tvm-ffi, in the packages that they are of, is not imported.
+pub(super) fn refuse(
+    installations: &[Installation],
+    found: &[Finding],
+    artifacts: &[Artifact],
+    refused: &mut HashMap<Place, Vec<&'static Rule>>,
+) {
+    for one in installations.iter().filter(|one| one.brings == Brings::Ffi) {
+        let mut errors = found
+            .iter()
+            .filter(|finding| finding.artifact == one.place && finding.severity == Severity::Error);
+        let (Some(error), Some(site)) = (errors.next(), one.place.folder()) else {
+            continue;
+        };
+        let clients = artifacts
+            .iter()
+            .filter(|artifact| artifact.role == Role::Client && artifact.path.is_below(&site));
+        for client in clients {
+            let rules = refused.entry(client.path.clone()).or_default();
+            rules.push(error.rule);
+        }
+    }
+}
+
 fn look(site: &Site, info: &Path) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE)?;
     let package = Distribution::parse(&metadata)?;
@@ -79,8 +106,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     if record.len() as u64 >= MAX_RECORD {
         found.not_read = Some(String::from("its RECORD holds more than is read"));
     }
-    compare_files(site, &listed, &mut found);
-    if found.brings != Brings::Nothing {
+    if !site.is_as_listed {
+        compare_files(site, &listed, &mut found);
+    }
+    if found.brings != Brings::Nothing && !site.is_as_listed {
         found.changed.extend(hiding(&site.modules, &listed));
     }
     if found.brings == Brings::Ffi {

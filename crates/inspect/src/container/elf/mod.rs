@@ -141,6 +141,8 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let binary = Binary {
         min_os,
         isa_level: target::isa_level(&image),
+        interpreter: target::interpreter(&image),
+        without_system: dynamic.has_flag_1(elf::DF_1_NODEFLIB),
         refusal,
         identity: asked.identity,
         needed: asked.needed,
