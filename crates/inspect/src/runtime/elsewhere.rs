@@ -12,7 +12,6 @@ use super::member::Member;
 use super::{libraries, system};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform};
-use crate::module::is_ffi_function;
 use crate::place::Place;
 use crate::source::map;
 
@@ -56,15 +55,10 @@ fn undefined<'a>(
     load_set: Option<&LoadSet>,
     companions: &[&Artifact],
 ) -> Vec<&'a ForeignSymbol> {
-    // What another program opens on a Mac may find its names in that program.
-    let mut defined = binary.defined.iter();
-    let is_tvms =
-        !artifact.libraries.is_empty() || defined.any(|symbol| is_ffi_function(&symbol.name));
-    let is_asked = match (binary.format, binary.platform) {
-        (Format::Elf, Platform::Linux) => true,
-        (Format::MachO, Platform::MacOs) => is_tvms,
-        _ => false,
-    };
+    let is_asked = matches!(
+        (binary.format, binary.platform),
+        (Format::Elf, Platform::Linux) | (Format::MachO, Platform::MacOs)
+    );
     if !is_asked || binary.kind == BinaryKind::Object {
         return Vec::new();
     }
@@ -75,7 +69,8 @@ fn undefined<'a>(
     let left = binary
         .foreign
         .iter()
-        .filter(|symbol| !is_of_runtime(symbol) && !system::defines(binary, symbol));
+        .filter(|symbol| symbol.library.is_none() && !is_of_runtime(symbol))
+        .filter(|symbol| !system::defines(binary, symbol));
     let mut left: Vec<&ForeignSymbol> = left.collect();
     if left.is_empty() {
         return left;
