@@ -229,6 +229,9 @@ fn a_dylib_asks_every_library() {
     };
     assert_eq!(verdict("my_gemm"), ("undecided".into(), 4));
     assert_eq!(verdict("tanhf").1, 0);
+    // glibc and libgcc have them, libSystem has not.
+    assert_eq!(verdict("memrchr"), ("undecided".into(), 4));
+    assert_eq!(verdict("__truncsfbf2"), ("undecided".into(), 4));
 }
 
 /// What the runtime's other parts need is not loaded with a library that names tvm-ffi.

@@ -28,6 +28,35 @@ pub(super) fn check(
     of_application(rule, binding, binary, out);
     of_others(rule, binding, binary, out);
     by_processor(rule, binding, binary, out);
+    by_word(binding, binary, out);
+}
+
+/// Libraries to which a run path leads by the word that some systems have for `$LIB`.
+fn by_word(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let needed = binary
+        .needed
+        .iter()
+        .filter(|_| binary.format == Format::Elf);
+    for needed in needed.filter(|one| !one.name.contains('/') && !system::is_base(&one.name)) {
+        let Some((word, leading)) = libraries::by_word(place, binary, &needed.name) else {
+            continue;
+        };
+        // glibc's own library is in the folder that the word is.
+        let own = binding.machine;
+        let own = own.and_then(|machine| machine.find("libc.so.6", std::iter::empty()));
+        let own = own.as_deref().and_then(Path::parent);
+        if own.is_some_and(|own| leading.iter().any(|one| own.ends_with(one))) {
+            continue;
+        }
+        out.need(Need {
+            library: format!("{} where the loader looks", needed.name),
+            brought_by: format!(
+                "a system whose word for `${word}` is {}",
+                leading.join(" or ")
+            ),
+        });
+    }
 }
 
 /// Libraries of which another is taken on some processors: glibc looks in `glibc-hwcaps`

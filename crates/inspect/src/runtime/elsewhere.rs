@@ -14,7 +14,6 @@ use super::member::Member;
 use super::{libraries, system};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform};
-use crate::module::is_ffi_function;
 use crate::place::Place;
 use crate::source::map;
 
@@ -53,7 +52,8 @@ pub(crate) fn missing<'a>(
     let left = binary
         .foreign
         .iter()
-        .filter(|symbol| !is_of_runtime(symbol) && !system::defines(binary, symbol));
+        .filter(|symbol| symbol.library.is_none() && !is_of_runtime(symbol))
+        .filter(|symbol| !system::defines(binary, symbol));
     let left: Vec<&ForeignSymbol> = left.collect();
     if left.is_empty() {
         return Vec::new();
@@ -88,19 +88,13 @@ pub(crate) fn missing<'a>(
 
 /// Whether the loader of a file is one of those that are known.
 fn is_asked(artifact: &Artifact) -> bool {
-    let Some(binary) = artifact.binary.as_deref() else {
-        return false;
-    };
-    // What another program opens on a Mac may find its names in that program.
-    let mut defined = binary.defined.iter();
-    let is_tvms =
-        !artifact.libraries.is_empty() || defined.any(|symbol| is_ffi_function(&symbol.name));
-    let is_known = match (binary.format, binary.platform) {
-        (Format::Elf, Platform::Linux) => true,
-        (Format::MachO, Platform::MacOs) => is_tvms,
-        _ => false,
-    };
-    is_known && binary.kind != BinaryKind::Object
+    artifact.binary.as_deref().is_some_and(|binary| {
+        let is_known = matches!(
+            (binary.format, binary.platform),
+            (Format::Elf, Platform::Linux) | (Format::MachO, Platform::MacOs)
+        );
+        is_known && binary.kind != BinaryKind::Object
+    })
 }
 
 /// The parts of a set that a file names, and those that they name.
