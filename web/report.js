@@ -147,7 +147,7 @@ function picture(report, page) {
   }
   const head = bands.map((band) => {
     const [first, last] = [short(band[0]), short(band[band.length - 1])];
-    return h("th", { scope: "col", title: band.join(", ") }, first, band.length > 1 && h("span", { class: "to" }, ` – ${last}`));
+    return h("th", { scope: "col", title: band.join(", ") }, first, band.length > 1 && h("span", { class: "to" }, `\u00a0–\u00a0${last}`));
   });
   const body = shown.map(([name, row]) => {
     const cells = bands.map((band) => {
@@ -174,7 +174,7 @@ function picture(report, page) {
         "table",
         null,
         h("caption", { class: "sr" }, "Which library runs on which runtime, the newest release first"),
-        h("thead", null, h("tr", null, h("th", { scope: "col" }, names.every((name) => RELEASE.test(name)) ? "on TVM" : "on"), ...head)),
+        h("thead", null, h("tr", null, h("th", { scope: "col" }, names.every((name) => RELEASE.test(name)) ? "on\u00a0TVM" : "on"), ...head)),
         h("tbody", null, ...body),
       ),
     ),

@@ -236,6 +236,19 @@ async function names(page, name) {
   const metadata = await page.$eval("#panel pre, #panel .bad", (shown) => shown.textContent);
   check(`${name}: an odd name, its metadata`, metadata === native(["dump", "--metadata", `./${odd}`], folder).stdout, metadata.slice(0, 100));
 
+  // What has no place to break is broken all the same.
+  const long = `${"x".repeat(200)}.so`;
+  copyFileSync(join(folder, odd), join(folder, long));
+  await page.setViewport({ width: 390, height: 844 });
+  await inPage.give(page, [join(folder, long)]);
+  await page.click("#tab-Fix");
+  await page.waitForSelector("#for");
+  await page.evaluate(() => [...document.querySelectorAll("#panel button")].find((one) => one.textContent === "Retag to tirx").click());
+  await page.waitForSelector(".written a");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  check(`${name}: a long name in 390 px`, wide <= 390, `${wide}`);
+  await page.setViewport({ width: 1400, height: 900 });
+
   // Of what is damaged, the program prints what it read.
   const half = readFileSync(join(folder, "dense-before.so"));
   writeFileSync(join(folder, "half.so"), half.subarray(0, half.length >> 1));
