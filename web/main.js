@@ -42,7 +42,7 @@ async function take(given) {
   const started = performance.now();
   say(`Reading ${counted(given.length, "file")}…`);
   await clear();
-  given = apart(given);
+  given = apart(given, new Set());
   await add(given);
   state.files = new Set(given.map(({ path }) => path));
   state.runtime = "";
@@ -54,14 +54,16 @@ async function take(given) {
   by("headline").focus();
 }
 
-/** Files with a path of their own: those that share one get folders. @param {Given[]} given */
-function apart(given) {
-  /** @type {Map<string, number>} */
-  const met = new Map();
+/**
+ * Files with a path of their own: those that share one get folders.
+ * @param {Given[]} given @param {Set<string>} taken paths of other files
+ */
+function apart(given, taken) {
   return given.map(({ path, file }) => {
-    const times = (met.get(path) ?? 0) + 1;
-    met.set(path, times);
-    return { path: times > 1 ? `${times}/${path}` : path, file };
+    let own = path;
+    for (let times = 2; taken.has(own); times += 1) own = `${times}/${path}`;
+    taken.add(own);
+    return { path: own, file };
   });
 }
 
@@ -140,9 +142,8 @@ function actions(here) {
 function another() {
   return new Promise((resolve) => {
     const input = h("input", { type: "file", onchange: async () => {
-      const given = chosen(input.files);
+      const given = apart(chosen(input.files), state.files);
       await add(given);
-      for (const { path } of given) state.files.add(path);
       resolve(given[0]?.path);
     }, oncancel: () => resolve(undefined) });
     input.click();

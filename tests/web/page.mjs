@@ -117,6 +117,7 @@ async function tried(name, launch) {
     check(`${name}: a tar of 600 MB, JSON equal`, tar.json === inTar.stdout, `${Math.round(tar.took)} ms, ${(tar.read / 1e6).toFixed(1)} MB read`);
 
     await views(page, name, site);
+    await names(page, name);
     await repaired(page, name);
 
     const violated = await inPage.violations(page);
@@ -220,6 +221,55 @@ async function views(page, name, site) {
     await picture(other.page, `${name}-dark`);
   }
   await other.page.close();
+}
+
+/** Files whose names mean something to others, or are the same, and a damaged one. */
+async function names(page, name) {
+  const odd = `-a '<b>" $(x)\n.so`;
+  copyFileSync(join(corpus, "synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so"), join(folder, odd));
+  const got = await inPage.give(page, [join(folder, odd)]);
+  check(`${name}: an odd name, JSON equal`, got.json === native(["scan", "--format", "json", "--", odd], folder).stdout);
+  const fix = await page.$eval(".finding dl", (list) => list.textContent);
+  check(`${name}: an odd name, as a shell takes it`, fix.includes(`artcheck patch retag './-a '\\''<b>" $(x)\n.so' --to tirx`), fix.slice(-300));
+  await page.click("#tab-Metadata");
+  await page.waitForSelector("#panel pre, #panel .bad");
+  const metadata = await page.$eval("#panel pre, #panel .bad", (shown) => shown.textContent);
+  check(`${name}: an odd name, its metadata`, metadata === native(["dump", "--metadata", `./${odd}`], folder).stdout, metadata.slice(0, 100));
+
+  // What has no place to break is broken all the same.
+  const long = `${"x".repeat(200)}.so`;
+  copyFileSync(join(folder, odd), join(folder, long));
+  await page.setViewport({ width: 390, height: 844 });
+  await inPage.give(page, [join(folder, long)]);
+  await page.click("#tab-Fix");
+  await page.waitForSelector("#for");
+  await page.evaluate(() => [...document.querySelectorAll("#panel button")].find((one) => one.textContent === "Retag to tirx").click());
+  await page.waitForSelector(".written a");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  check(`${name}: a long name in 390 px`, wide <= 390, `${wide}`);
+  await page.setViewport({ width: 1400, height: 900 });
+
+  // Of what is damaged, the program prints what it read.
+  const half = readFileSync(join(folder, "dense-before.so"));
+  writeFileSync(join(folder, "half.so"), half.subarray(0, half.length >> 1));
+  await inPage.give(page, [join(folder, "half.so")]);
+  await page.click("#tab-Contents");
+  await page.waitForSelector("#panel details pre, #panel .bad");
+  const read = await page.$eval("#panel details pre, #panel .bad", (shown) => shown.textContent);
+  check(`${name}: half a library, its contents`, read === native(["dump", "half.so"], folder).stdout, read.slice(0, 100));
+
+  // Two builds of a library have one name.
+  mkdirSync(join(folder, "2"));
+  copyFileSync(join(folder, "dense-after.so"), join(folder, "2/dense-before.so"));
+  await inPage.give(page, [join(folder, "dense-before.so")]);
+  await page.click("#tab-Compare");
+  await page.waitForSelector("#panel .buttons button");
+  const [chooser] = await Promise.all([page.waitForFileChooser(), page.click("#panel .buttons button")]);
+  await chooser.accept([join(folder, "2/dense-before.so")]);
+  await page.waitForSelector(".difference");
+  const difference = await page.$eval(".difference", (pre) => pre.textContent);
+  const wanted = native(["diff", "dense-before.so", "2/dense-before.so"], folder).stdout;
+  check(`${name}: a comparison of files of one name`, difference.trimEnd() === wanted.trimEnd(), difference.slice(0, 100));
 }
 
 /** What is patched in the page is what the program patches. */
