@@ -203,6 +203,20 @@ fn c_names_of_32_bit_x86_have_an_underscore() {
     }
 }
 
+#[test]
+fn files_have_names_without_case() {
+    let top = with_other(&["other"], &[("other", None)]);
+    for (name, other) in [("tvm_ffi.dll", "Tvm_FFI.DLL"), ("other.dll", "OTHER.dll")] {
+        std::fs::rename(top.path().join(name), top.path().join(other)).expect("renamed");
+        let client = top.path().join("client.dll");
+        let (report, _) = scan([client.as_os_str(), "-r".as_ref(), top.path().as_os_str()]);
+        assert_eq!(
+            report["verdicts"][0]["status"], "fits",
+            "{other}: {report:#}"
+        );
+    }
+}
+
 /// The name of a library is in the system's code page.
 #[test]
 fn names_of_libraries_in_two_code_pages() {

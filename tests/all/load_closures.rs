@@ -106,7 +106,7 @@ fn a_dylib_asks_macos_for_what_it_may_not_have() {
     // zig takes its own list for libSystem: the other name has the same length.
     let (system, other) = ("/usr/lib/libSystem.B.dylib", "/usr/lib/libSystex.B.dylib");
     let newer = "int nosuch(void) { return 0; } int memrchr(void) { return 0; }\n\
-        int bcopy(void) { return 0; }\n";
+        int issetugid(void) { return 0; }\n";
     dylib(top.path(), "newer.dylib", other, newer, &[]);
     let any = [
         "newer.dylib",

@@ -3,7 +3,7 @@
 //! `data/windows_symbols.txt`, made by `tools/system_symbols`).
 //!
 //! The lists are those of one release: a name that is on none may be in a newer system. The
-//! web page, which is to be small, has neither of them.
+//! web page, which is to be small, has neither list.
 
 use std::sync::LazyLock;
 
@@ -14,9 +14,8 @@ const LISTS: [&str; 2] = [
     include_str!("../../data/macos_symbols.txt"),
     include_str!("../../data/windows_symbols.txt"),
 ];
-/// Of glibc's C names macOS has nearly all.
 #[cfg(target_arch = "wasm32")]
-const LISTS: [&str; 2] = [include_str!("../../data/base_symbols.txt"), ""];
+const LISTS: [&str; 2] = [""; 2];
 const ARE_WHOLE: bool = cfg!(not(target_arch = "wasm32"));
 
 static NAMES: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| LISTS.map(|list| list.lines().collect()));
@@ -26,12 +25,15 @@ static NAMES: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| LISTS.map(|list| list.
 /// library.
 pub(super) fn macos_defines(name: &str) -> bool {
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-    let is_apples = || !ARE_WHOLE && begins(&["__", "memset_pattern", "dyld_stub_binder"]);
+    if !ARE_WHOLE {
+        // Of glibc's C names macOS has nearly all.
+        return system_symbols::defines(name)
+            || begins(&["__", "memset_pattern", "dyld_stub_binder", "objc_", "OBJC_"]);
+    }
     let [macos, _] = &*NAMES;
     let plain = name.split('$').next().unwrap_or(name);
     system_symbols::is_by_form(name)
         || begins(&["objc_", "OBJC_"])
-        || is_apples()
         || macos.binary_search(&plain).is_ok()
 }
 

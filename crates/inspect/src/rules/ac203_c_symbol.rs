@@ -336,7 +336,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     if let Some(first) = open.first() {
         let known = match (is_of_mac, first.may) {
             (true, _) => String::from(
-                "is looked for in every loaded library, and none that is known defines it: macOS may, or the program",
+                "is looked for in every loaded library, and none that is known defines it: a newer macOS may, or the program",
             ),
             (false, Some(other)) => loaded::may_be_of_system(other),
             (false, None) => String::from(

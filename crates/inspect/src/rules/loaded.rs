@@ -55,7 +55,7 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
         if library.binary.format == Format::MachO {
             let (name, place) = (&first.name, &library.place);
             let why = format!(
-                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: macOS may define it"
+                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: a newer macOS may define it"
             );
             out.undecided(rule, why);
             continue;

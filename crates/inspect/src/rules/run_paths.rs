@@ -172,7 +172,7 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         let is_there = binding.load_set.is_some_and(|set| has(set, name));
         let is_elsewhere = binding.load_set.is_some_and(|set| !is_beside(set));
         let mut companions = binding.companions.iter();
-        let is_with = companions.any(|one| stem(&one.path.name()) == stem(name));
+        let is_with = companions.any(|one| is_called(&one.path, name, binary.format));
         // Nothing comes before a program.
         let is_program = binary.kind == BinaryKind::Program;
         if is_elsewhere && (is_there || is_with) && !is_program {
@@ -223,7 +223,7 @@ fn absent(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
     for needed in family.filter(|one| !one.optional) {
         let name = &needed.name;
         let mut companions = binding.companions.iter();
-        let is_with = companions.any(|one| stem(&one.path.name()) == stem(name));
+        let is_with = companions.any(|one| is_called(&one.path, name, binary.format));
         let mut places = libraries::candidates(place, binary, name).into_iter();
         let is_beside = places.any(|one| !one.is_member() && one.path().is_file());
         if !(has(set, name) || is_with || is_beside) {
@@ -325,7 +325,16 @@ pub(super) fn refused(
 /// Whether a set has a library of this name.
 fn has(set: &LoadSet, name: &str) -> bool {
     let mut members = set.members.iter();
-    members.any(|member| stem(&member.path.name()) == stem(name))
+    members.any(|member| is_called(&member.path, name, member.binary.format))
+}
+
+/// Whether a file is the library of a name; on Windows names have no case.
+fn is_called(file: &Place, name: &str, format: Format) -> bool {
+    let file = file.name();
+    match format {
+        Format::Pe => stem(&file).eq_ignore_ascii_case(stem(name)),
+        _ => stem(&file) == stem(name),
+    }
 }
 
 /// What a program needs of libraries that it loads and that do not find what they ask for:
