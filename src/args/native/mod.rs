@@ -21,7 +21,7 @@ pub enum NativeCommand {
     #[command(
         after_help = "Example: artcheck verify dist/qwen3.so --weights dist/weights --prompt Hello"
     )]
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
     /// The child process of one row.
     #[command(hide = true)]
     VerifyRow,
