@@ -51,7 +51,7 @@ async function take(given) {
   // What is shown of the files before is not of these, wherever the focus is.
   by("inside").hidden = true;
   await scan(started);
-  by("headline").focus();
+  if (!by("report").hidden) by("headline").focus();
 }
 
 /**
