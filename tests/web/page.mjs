@@ -84,8 +84,8 @@ async function tried(name, launch) {
     await accessible(page, name, "empty");
     await picture(page, `${name}-empty`);
     await (await page.$("#files")).uploadFile(join(folder, "config/artcheck.toml"));
-    const why = await page.waitForSelector("#status .bad");
-    const told = await why.evaluate((shown) => shown.textContent);
+    await page.waitForFunction(() => document.querySelector("#status .bad") && !document.body.hasAttribute("aria-busy"));
+    const told = await page.$eval("#status", (shown) => shown.textContent);
     check(`${name}: why the first files are not read`, told.includes("unknown field"), told.split("\n")[0]);
 
     // The whole corpus, each file by itself.
@@ -209,6 +209,10 @@ async function views(page, name, site) {
   const link = await page.evaluate(() => window.copied);
   const json = (await inPage.state(page)).json;
   const asked = site.asked.length;
+  const cut = await opened(page.browser(), link.slice(0, -link.length >> 1));
+  const why = await cut.page.$eval("#status", (shown) => shown.textContent);
+  check(`${name}: half a link says so`, why.includes("a part of the link is missing"), why);
+  await cut.page.close();
   const other = await opened(page.browser(), link);
   site.loading.push(...site.asked.slice(asked));
   check(`${name}: a link carries the report`, (await inPage.state(other.page)).json === json, `${link.length} characters for ${json.length}`);
