@@ -51,7 +51,7 @@ async function take(given) {
   // What is shown of the files before is not of these, wherever the focus is.
   by("inside").hidden = true;
   await scan(started);
-  by("headline").focus();
+  if (!by("report").hidden) by("headline").focus();
 }
 
 /**
@@ -215,11 +215,15 @@ function listen() {
 
 /** A report that came in the address. */
 async function linked() {
-  const json = await reportOf(location.hash);
-  if (json === undefined) return;
-  state.json = json;
-  state.runtime = "";
-  await show(undefined, false);
+  try {
+    const json = await reportOf(location.hash);
+    if (json === undefined) return;
+    state.json = json;
+    state.runtime = "";
+    await show(undefined, false);
+  } catch {
+    return say(failure("The report in this link cannot be read: a part of the link is missing, or it was changed."));
+  }
   say("This report came in the link. The files it is about are not here.");
 }
 

@@ -147,7 +147,7 @@ function picture(report, page) {
   }
   const head = bands.map((band) => {
     const [first, last] = [short(band[0]), short(band[band.length - 1])];
-    return h("th", { scope: "col", title: band.join(", ") }, first, band.length > 1 && h("span", { class: "to" }, `\u00a0–\u00a0${last}`));
+    return h("th", { scope: "col", title: band.join(", ") }, first, band.length > 1 && h("span", { class: "to" }, ` – ${last}`));
   });
   const body = shown.map(([name, row]) => {
     const cells = bands.map((band) => {

@@ -83,6 +83,10 @@ async function tried(name, launch) {
     site.loading = [];
     await accessible(page, name, "empty");
     await picture(page, `${name}-empty`);
+    await (await page.$("#files")).uploadFile(join(folder, "config/artcheck.toml"));
+    await page.waitForFunction(() => document.querySelector("#status .bad") && !document.body.hasAttribute("aria-busy"));
+    const told = await page.$eval("#status", (shown) => shown.textContent);
+    check(`${name}: why the first files are not read`, told.includes("unknown field"), told.split("\n")[0]);
 
     // The whole corpus, each file by itself.
     let equal = 0;
@@ -115,6 +119,9 @@ async function tried(name, launch) {
     const tar = await inPage.give(page, [join(folder, "large.tar")]);
     const inTar = native(["scan", "--format", "json", "large.tar"], folder);
     check(`${name}: a tar of 600 MB, JSON equal`, tar.json === inTar.stdout, `${Math.round(tar.took)} ms, ${(tar.read / 1e6).toFixed(1)} MB read`);
+    // The second has the first one's memory.
+    const both = await inPage.give(page, [join(folder, "large.tar"), join(folder, "small.tar")]);
+    check(`${name}: two tars, JSON equal`, both.json === native(["scan", "--format", "json", "large.tar", "small.tar"], folder).stdout);
 
     await views(page, name, site);
     await names(page, name);
@@ -202,6 +209,10 @@ async function views(page, name, site) {
   const link = await page.evaluate(() => window.copied);
   const json = (await inPage.state(page)).json;
   const asked = site.asked.length;
+  const cut = await opened(page.browser(), link.slice(0, -link.length >> 1));
+  const why = await cut.page.$eval("#status", (shown) => shown.textContent);
+  check(`${name}: half a link says so`, why.includes("a part of the link is missing"), why);
+  await cut.page.close();
   const other = await opened(page.browser(), link);
   site.loading.push(...site.asked.slice(asked));
   check(`${name}: a link carries the report`, (await inPage.state(other.page)).json === json, `${link.length} characters for ${json.length}`);
@@ -343,8 +354,11 @@ const extcall = join(corpus, "tvm-0.27/extcall-cpu-x86_64.so");
 for (const [out, bytes] of [["five.so", 5_000_000], ["large.so", 600_000_000]]) {
   execFileSync("python3", [join(import.meta.dirname, "large.py"), artcheck, extcall, join(folder, out), String(bytes)]);
 }
-execFileSync("bash", ["-c", `truncate -s 600M weights.bin && cp "${extcall}" . && tar -cf large.tar weights.bin extcall-cpu-x86_64.so && rm weights.bin`], { cwd: folder });
+execFileSync("bash", ["-c", `truncate -s 600M weights.bin && cp "${extcall}" . && tar -cf large.tar weights.bin extcall-cpu-x86_64.so && truncate -s 5M weights.bin && tar -cf small.tar weights.bin extcall-cpu-x86_64.so && rm weights.bin`], { cwd: folder });
 check("the large files are large", statSync(join(folder, "large.so")).size > 6e8 && statSync(join(folder, "large.tar")).size > 6e8);
+
+mkdirSync(join(folder, "config"));
+writeFileSync(join(folder, "config/artcheck.toml"), "[policy]\n");
 
 const only = process.argv.slice(2);
 try {
