@@ -22,7 +22,8 @@ fn verdict(app: &App, more: &[&str]) -> (String, String) {
             .as_str()
             .is_some_and(|one| one.ends_with("/app"))
     };
-    let own = verdicts.iter().find(program).expect("the program");
+    // Of several releases the newest is the last.
+    let own = verdicts.iter().rfind(program).expect("the program");
     let status = own["status"].as_str().expect("a status");
     (status.to_owned(), own["needs"].to_string())
 }

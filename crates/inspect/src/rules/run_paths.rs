@@ -173,9 +173,11 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         let is_elsewhere = binding.load_set.is_some_and(|set| !is_beside(set));
         let mut companions = binding.companions.iter();
         let is_with = companions.any(|one| is_called(&one.path, name, binary.format));
-        // Nothing comes before a program.
+        // Nothing comes before a program but what the user names, and on a machine that is all
+        // there is nothing at all.
         let is_program = binary.kind == BinaryKind::Program;
-        if is_elsewhere && (is_there || is_with) && !is_program {
+        let is_first = is_program && (binding.machine.is_some() || !is_with);
+        if is_elsewhere && (is_there || is_with) && !is_first {
             continue;
         }
         let places = libraries::candidates(place, binary, name);
