@@ -393,7 +393,9 @@ pub struct Binary {
     pub undefined: Vec<UndefinedSymbol>,
     /// Of an ELF library or program that concerns TVM: strong undefined symbols
     /// that some other library must define, with no version or with one of a library that
-    /// is none of the system's.
+    /// is none of the system's. Of Mach-O those that any library may define and the system does
+    /// not, and of Mach-O and PE what a library of the system is asked for and is not known to
+    /// have: of PE the first.
     pub foreign: Vec<ForeignSymbol>,
     /// Whether an ELF or Mach-O file asks the system to open libraries, or for functions
     /// by a name of its own (`dlopen`, `dlsym`).
