@@ -320,8 +320,9 @@ mod tests {
     fn each_engine_asks_for_its_own_functions() {
         let web = ["embed", "prefill", "decode", "create_tir_paged_kv_cache"];
         let none: [&str; 0] = [];
+        // Each version asks for its own.
         assert_eq!(
-            missing(Engine::WebLlm, Purpose::Chat, "kv_cache", &web),
+            missing(Engine::WebLlm, Purpose::Chat, "kv_cache", &[]),
             none
         );
         let batches = ["`batch_prefill`", "`batch_decode`"];
@@ -333,10 +334,10 @@ mod tests {
             missing(
                 Engine::WebLlm,
                 Purpose::Chat,
-                "kv_cache",
-                &["embed", "prefill"]
+                "hybrid",
+                &["embed", "batch_prefill", "batch_decode", "create_rnn_state"]
             ),
-            ["`decode`", "`create_tir_paged_kv_cache`"]
+            ["`create_tir_paged_kv_cache`"]
         );
         assert_eq!(
             missing(
