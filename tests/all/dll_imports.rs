@@ -66,7 +66,7 @@ fn with_other(asks: &[&str], exports: &[Export<'_>]) -> tempfile::TempDir {
 
 #[test]
 fn what_a_dll_lacks_by_name_or_number() {
-    let cases: [(&str, &[Export<'_>], &str); 14] = [
+    let cases: [(&str, &[Export<'_>], &str); 15] = [
         ("other", &[("other", None)], "fits"),
         ("#1", &[("other", None)], "fits"),
         ("#2", &[("other", None)], "breaks"),
@@ -78,7 +78,8 @@ fn what_a_dll_lacks_by_name_or_number() {
         ("other", &[("other", Some("INNER.#1"))], "fits"),
         ("other", &[("other", Some("inner.none"))], "breaks"),
         ("other", &[("other", Some("inner.#99"))], "breaks"),
-        ("other", &[("other", Some("KERNEL32.NoSuch"))], "fits"),
+        ("other", &[("other", Some("KERNEL32.Sleep"))], "fits"),
+        ("other", &[("other", Some("KERNEL32.NoSuch"))], "undecided"),
         ("other", &[("other", Some("gone.other"))], "fits-if"),
         ("round", &[("round", Some("inner.round"))], "undecided"),
     ];
@@ -92,6 +93,38 @@ fn what_a_dll_lacks_by_name_or_number() {
             is_broken,
             "{asks} of {exports:?}"
         );
+    }
+}
+
+#[test]
+fn what_windows_own_libraries_are_not_known_to_have() {
+    for (library, name, status) in [
+        ("KERNEL32.dll", "CreateFileW", "fits"),
+        ("KERNEL32.dll", "NoSuchFunction", "undecided"),
+        ("api-ms-win-crt-convert-l1-1-0.dll", "btowc", "fits"),
+        ("api-ms-win-crt-heap-l1-1-0.dll", "nosuch", "undecided"),
+        ("VCRUNTIME140.dll", "__C_specific_handler", "fits"),
+        // Which functions others have is not known.
+        ("USER32.dll", "NoSuchFunction", "fits"),
+    ] {
+        let top = with_other(&["other"], &[("other", None)]);
+        let name = [name];
+        let asks = (library, &name[..]);
+        for (file, imports) in [
+            ("client.dll", &[FFI, ("other.dll", &["other"]), asks][..]),
+            ("other.dll", &[asks]),
+        ] {
+            let asking = Dll {
+                imports,
+                exports: &[("other", None)],
+                ..Dll::default()
+            };
+            let before = std::fs::read(top.path().join(file)).expect("read");
+            put(&top, file, asking.bytes());
+            let (found, findings) = of_client(top.path(), "");
+            assert_eq!(found, status, "{file}: {library} {name:?}: {findings:#?}");
+            put(&top, file, before);
+        }
     }
 }
 
@@ -167,6 +200,20 @@ fn c_names_of_32_bit_x86_have_an_underscore() {
         put(&top, "client.dll", client.bytes());
         let (status, _) = of_client(top.path(), "tvm-0.27");
         assert_eq!(status, expected, "{name}");
+    }
+}
+
+#[test]
+fn files_have_names_without_case() {
+    let top = with_other(&["other"], &[("other", None)]);
+    for (name, other) in [("tvm_ffi.dll", "Tvm_FFI.DLL"), ("other.dll", "OTHER.dll")] {
+        std::fs::rename(top.path().join(name), top.path().join(other)).expect("renamed");
+        let client = top.path().join("client.dll");
+        let (report, _) = scan([client.as_os_str(), "-r".as_ref(), top.path().as_os_str()]);
+        assert_eq!(
+            report["verdicts"][0]["status"], "fits",
+            "{other}: {report:#}"
+        );
     }
 }
 

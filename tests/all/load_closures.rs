@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::make::{folder, library, put};
-use crate::support::{scan, venv};
+use crate::support::make::{folder, library, put, renamed};
+use crate::support::{run, scan, venv};
 
 const INNER: &str = "int inner(void) { return 0; }\n";
 const OTHER: &str = "int other(void) { return 0; }\n";
@@ -91,6 +91,55 @@ fn a_dylib_asks_the_library_that_it_names() {
         found[0].to_string().contains("libouter.dylib"),
         "{found:#?}"
     );
+}
+
+/// A name that libSystem is not known to have, of a client and of what it loads.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_dylib_asks_macos_for_what_it_may_not_have() {
+    let verdict = |file: &Path| {
+        let (report, _) = scan([file, Path::new("--runtime"), Path::new("tvm-0.27")]);
+        report["verdicts"][0].clone()
+    };
+    let (top, client) = macos();
+    assert_eq!(verdict(&client)["status"], "fits");
+    // zig takes its own list for libSystem: the other name has the same length.
+    let (system, other) = ("/usr/lib/libSystem.B.dylib", "/usr/lib/libSystex.B.dylib");
+    let newer = "int nosuch(void) { return 0; } int memrchr(void) { return 0; }\n\
+        int issetugid(void) { return 0; }\n";
+    dylib(top.path(), "newer.dylib", other, newer, &[]);
+    let any = [
+        "newer.dylib",
+        "-fno-builtin",
+        "-Wl,-undefined,dynamic_lookup",
+    ];
+    let asking = |name: &str, source: &str| {
+        let file = dylib(top.path(), name, &format!("@rpath/{name}"), source, &any);
+        let bytes = std::fs::read(&file).expect("read");
+        put(
+            &top,
+            name,
+            renamed(bytes, other.as_bytes(), system.as_bytes()),
+        );
+        let file = file.to_str().expect("UTF-8");
+        assert!(run(["patch", "sign", "--in-place", file]).status.success());
+    };
+    for (asked, status) in [
+        ("bcopy", "fits"),
+        ("memrchr", "undecided"),
+        ("nosuch", "undecided"),
+    ] {
+        let source = format!("int {asked}(void); int inner(void) {{ return {asked}(); }}\n");
+        asking("lib/libinner.dylib", &source);
+        let found = verdict(&client);
+        assert_eq!(found["status"], status, "{found:#}");
+        let own = source
+            + "int TVMFFIFunctionCall(void);\n\
+            int c(void) { return TVMFFIFunctionCall(); }\n";
+        asking("alone.dylib", &own);
+        let found = verdict(&top.path().join("alone.dylib"));
+        assert_eq!(found["status"], status, "{found:#}");
+    }
 }
 
 #[test]

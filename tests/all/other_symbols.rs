@@ -229,6 +229,9 @@ fn a_dylib_asks_every_library() {
     };
     assert_eq!(verdict("my_gemm"), ("undecided".into(), 4));
     assert_eq!(verdict("tanhf").1, 0);
+    // glibc and libgcc have them, libSystem has not.
+    assert_eq!(verdict("memrchr"), ("undecided".into(), 4));
+    assert_eq!(verdict("__truncsfbf2"), ("undecided".into(), 4));
 }
 
 /// What the runtime's other parts need is not loaded with a library that names tvm-ffi.
@@ -247,5 +250,40 @@ fn a_library_that_names_tvm_ffi_is_asked_for_every_symbol() {
         let errors = rules(&report, &["error"]);
         assert!(errors.contains(&"AC203".to_owned()), "{errors:?}");
         assert_eq!(status, 1);
+    }
+}
+
+/// The lists of what macOS and Windows export are zig's of today.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_lists_of_other_systems_are_as_the_tool_writes_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let asked = std::process::Command::new(venv("tools").join("bin/python"))
+        .args(["-c", "import ziglang; print(ziglang.__path__[0])"])
+        .output()
+        .expect("Python runs");
+    let zig = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    let at = |file: &str| Path::new(&zig).join("lib/libc").join(file);
+    let mingw = |file: &str| at("mingw/lib-common").join(file);
+    let of_windows = [
+        "kernel32.def.in",
+        "ucrtbase-common.def.in",
+        "vcruntime140-common.def.in",
+    ];
+    for (list, files) in [
+        ("macos_symbols", vec![at("darwin/libSystem.tbd")]),
+        ("windows_symbols", of_windows.map(mingw).to_vec()),
+    ] {
+        let made = std::process::Command::new("python3")
+            .arg(root.join("tools/system_symbols"))
+            .args(files)
+            .output()
+            .expect("Python runs");
+        let file = root.join("crates/inspect/data").join(list);
+        let known = std::fs::read(file.with_extension("txt")).expect("the list");
+        assert!(
+            made.stdout == known,
+            "{list}: make it again with tools/system_symbols"
+        );
     }
 }

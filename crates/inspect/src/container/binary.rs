@@ -343,6 +343,12 @@ pub struct Binary {
     /// The level of x86-64 that an ELF file says it needs (`x86-64-v3`), from the second on.
     #[serde(skip)]
     pub isa_level: Option<u32>,
+    /// The loader that an ELF program names.
+    #[serde(skip)]
+    pub interpreter: Option<String>,
+    /// Whether its loader is told to look in no folder of the system (`-z nodefaultlib`).
+    #[serde(skip)]
+    pub without_system: bool,
     /// What glibc's `dlopen` says of an ELF file that is no library.
     #[serde(skip)]
     pub refusal: Option<&'static str>,
@@ -387,7 +393,9 @@ pub struct Binary {
     pub undefined: Vec<UndefinedSymbol>,
     /// Of an ELF library or program that concerns TVM: strong undefined symbols
     /// that some other library must define, with no version or with one of a library that
-    /// is none of the system's.
+    /// is none of the system's. Of Mach-O those that any library may define and the system does
+    /// not, and of Mach-O and PE what a library of the system is asked for and is not known to
+    /// have: of PE the first.
     pub foreign: Vec<ForeignSymbol>,
     /// Whether an ELF or Mach-O file asks the system to open libraries, or for functions
     /// by a name of its own (`dlopen`, `dlsym`).
@@ -429,6 +437,8 @@ impl Binary {
             other_slices: Vec::new(),
             min_os: None,
             isa_level: None,
+            interpreter: None,
+            without_system: false,
             refusal: None,
             identity: None,
             needed: Vec::new(),

@@ -31,6 +31,7 @@ mod segment;
 mod sparse;
 mod spoken;
 mod symbols;
+mod system_exports;
 mod system_symbols;
 pub mod tar;
 mod tar_field;
@@ -64,5 +65,6 @@ pub(crate) use names::{
 pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
+pub(crate) use system_exports::is_unlisted;
 pub(crate) use system_symbols::{first_gcc, is_defined_by, is_known_whole};
 pub use wasm_names::{WasmExport, WasmImport, WasmKind};

@@ -34,10 +34,15 @@ const STANDARD: [&str; 14] = [
 /// Whether every GNU/Linux system defines a symbol, or the Python that has loaded
 /// the library does.
 pub(super) fn defines(name: &str) -> bool {
+    is_by_form(name) || NAMES.binary_search(&name).is_ok()
+}
+
+/// Whether a name is one of the C++ library's or of Python's, as its form tells.
+pub(super) fn is_by_form(name: &str) -> bool {
     if name.starts_with("_Z") {
         return STANDARD.iter().any(|start| name.starts_with(start)) || name.contains("__gnu_cxx");
     }
-    name.starts_with("Py") || name.starts_with("_Py") || NAMES.binary_search(&name).is_ok()
+    name.starts_with("Py") || name.starts_with("_Py")
 }
 
 /// How the names of libraries begin that ask for nothing of their own by version here: the

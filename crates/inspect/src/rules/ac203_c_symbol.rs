@@ -325,17 +325,18 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     let is_program = |kind| kind == BinaryKind::Program;
     let binary = binding.artifact.binary.as_ref();
     let kind = binary.map(|binary| binary.kind);
-    // Which C names a Mac has is not known in full.
+    // A newer macOS may have more C names.
     let is_of_mac = binary.is_some_and(|binary| binary.format == Format::MachO);
     // What loads a client's library may define more; what loads a model is TVM.
     let (certain, open): (Vec<Lacking<'_>>, Vec<_>) = missing.into_iter().partition(|missing| {
         let is_last = binding.artifact.role == Role::ModelLibrary || kind.is_some_and(is_program);
-        (is_last && !is_of_mac && missing.may.is_none()) || is_of_compiler(&missing.symbol.name)
+        let is_certain = is_last && missing.may.is_none();
+        !is_of_mac && (is_certain || is_of_compiler(&missing.symbol.name))
     });
     if let Some(first) = open.first() {
         let known = match (is_of_mac, first.may) {
             (true, _) => String::from(
-                "is looked for in every loaded library, and none that is known defines it: macOS may, or the program",
+                "is looked for in every loaded library, and none that is known defines it: a newer macOS may, or the program",
             ),
             (false, Some(other)) => loaded::may_be_of_system(other),
             (false, None) => String::from(

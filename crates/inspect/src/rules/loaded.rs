@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
-use crate::container::{Binary, BinaryKind, ForeignSymbol, Format};
+use crate::container::{Binary, BinaryKind, ForeignSymbol, Format, Platform};
 use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::PartKind;
@@ -30,6 +30,7 @@ pub(super) fn tell(place: &Place, library: &Place, own: Outcome, out: &mut Outco
 pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outcome) {
     let closure = binding.closure();
     of_one_library(rule, binding, &closure, out);
+    of_system(rule, binding, &closure, out);
     if closure.libraries.is_empty() {
         return;
     }
@@ -50,11 +51,11 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
         let Some(first) = symbols.first() else {
             continue;
         };
-        // Which names a Mac has is not known in full.
+        // A newer macOS may have more names.
         if library.binary.format == Format::MachO {
             let (name, place) = (&first.name, &library.place);
             let why = format!(
-                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: macOS may define it"
+                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: a newer macOS may define it"
             );
             out.undecided(rule, why);
             continue;
@@ -108,6 +109,28 @@ fn of_one_library(
         }
         if let Some(finding) = of_library(rule, binding, &one, &who) {
             out.push(finding);
+        }
+    }
+}
+
+/// Names that a file, or what it loads, asks of a library of macOS or Windows that is not known
+/// to have them.
+fn of_system(rule: &'static Rule, binding: &Binding<'_>, closure: &Closure, out: &mut Outcome) {
+    let own = binding.artifact.binary.as_deref();
+    let own = own.map(|binary| (String::from("it"), binary));
+    let loaded = closure.libraries.iter();
+    let loaded = loaded.map(|one| (one.place.to_string(), &one.binary));
+    for (who, binary) in own.into_iter().chain(loaded) {
+        let mut asked = binary.foreign.iter();
+        let first = asked.find_map(|one| Some((&one.name, one.library.as_ref()?)));
+        let Some((name, library)) = first else {
+            continue;
+        };
+        if matches!(binary.platform, Platform::MacOs | Platform::Windows) {
+            let why = format!(
+                "`{name}`, which {who} asks of {library}, is not among the names that are known of it: a newer system may have it"
+            );
+            out.undecided(rule, why);
         }
     }
 }
@@ -289,7 +312,6 @@ fn finding(
         Some(format!("{}: {words}", library.place))
     });
     let mut finding = Finding::new(rule, place, message)
-        .severity(severity(first.is_some()))
         .on(&binding.runtime.name)
         .says_known(says)
         .evidence(when(first.is_some()))

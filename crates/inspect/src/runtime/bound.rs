@@ -8,7 +8,7 @@ use super::dependencies::{Closure, Dependencies, Dependency, first};
 use super::load_set::LoadSet;
 use super::machine::Machine;
 use super::{RuntimeProfile, libraries, system};
-use crate::container::{Binary, Exported, ForeignSymbol, Format};
+use crate::container::{self, Binary, Exported, ForeignSymbol, Format};
 use crate::parts::stem;
 use crate::place::Place;
 
@@ -277,7 +277,10 @@ impl Loaded<'_> {
             true => target.to_ascii_lowercase(),
             false => format!("{}.dll", target.to_ascii_lowercase()),
         };
-        // Which functions Windows has is not known, and is not asked of anybody.
+        if container::is_unlisted(&target, function) {
+            return Answer::May(format!("leads to {to}, which is not known to be there"));
+        }
+        // Of other libraries of Windows it is not known what they have.
         if system::is_base(&target) {
             return Answer::Has;
         }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use crate::container::{Architecture, Binary, BinaryKind, Format};
+use crate::container::{Architecture, Binary, BinaryKind, CLibrary, Format};
 use crate::parts::stem;
 use crate::place::Place;
 
@@ -209,6 +209,40 @@ pub(crate) fn beside(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
     paths.map(|path| expand(&own, None, &path)).collect()
 }
 
+/// The run path of a file, or the name that it asks by, that begins in the folder in which a
+/// process is started: whether the loader finds anything there hangs on that folder.
+pub(crate) fn from_start<'a>(binary: &'a Binary, needed: &'a str) -> Option<&'a str> {
+    if binary.format != Format::Elf {
+        return None;
+    }
+    let folders = binary.search_paths.iter();
+    let mut folders = folders.flat_map(|paths| paths.split(':'));
+    match needed.contains('/') {
+        true => Some(needed).filter(|name| is_relative(name)),
+        false => folders.find(|folder| is_relative(folder)),
+    }
+}
+
+fn is_relative(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with(['/', '$'])
+}
+
+/// Folders that glibc looks in below each other one, on processors that are new enough.
+pub(crate) const LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
+
+/// The files that the loader takes for a library before the one of a place.
+pub(crate) fn of_levels(place: &Place, binary: &Binary) -> Vec<PathBuf> {
+    let is_meant = binary.format == Format::Elf
+        && binary.architecture == Architecture::X86_64
+        && !place.is_member();
+    let (Some(folder), Some(name)) = (place.path().parent(), place.path().file_name()) else {
+        return Vec::new();
+    };
+    let levels = LEVELS.iter().filter(|_| is_meant);
+    let files = levels.map(|level| folder.join("glibc-hwcaps").join(level).join(name));
+    files.collect()
+}
+
 /// The paths that the loader tries for a library, as they are recorded.
 fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
     let search = binary.search_paths.iter().map(String::as_str);
@@ -219,7 +253,10 @@ fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
         },
         // Windows looks beside the library that asks.
         Format::Pe => vec![format!("$ORIGIN/{needed}")],
-        _ if needed.contains('/') => vec![needed.to_owned()],
+        _ if needed.contains('/') => match is_relative(needed) {
+            true => Vec::new(),
+            false => vec![needed.to_owned()],
+        },
         _ => {
             let folders = searched(binary).into_iter();
             folders.map(|folder| format!("{folder}/{needed}")).collect()
@@ -227,38 +264,83 @@ fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
     }
 }
 
-/// The folders of an ELF file's run path. `$LIB` and `$PLATFORM` are what the system's builder
-/// chose: all that are known (ld.so(8), Debian's glibc, Fedora's).
+/// A word of the loader, and what systems have for it.
+type Word = (&'static str, &'static [&'static str]);
+
+/// Words that are what the system's builder chose: all that are known (ld.so(8), Debian's
+/// glibc, Fedora's).
+fn words(architecture: Architecture) -> [Word; 2] {
+    let (lib, platform): (&[&str], &[&str]) = match architecture {
+        Architecture::X86_64 => (
+            &["lib/x86_64-linux-gnu", "lib64", "lib"],
+            &["haswell", "xeon_phi", "x86_64"],
+        ),
+        Architecture::Aarch64 => (&["lib/aarch64-linux-gnu", "lib64", "lib"], &["aarch64"]),
+        _ => (&["lib"], &[]),
+    };
+    [("LIB", lib), ("PLATFORM", platform)]
+}
+
+/// The word of a run path on which it depends whether that leads to a library, and with what
+/// for it it does.
+pub(crate) fn by_word(
+    own: &Place,
+    binary: &Binary,
+    needed: &str,
+) -> Option<(&'static str, Vec<&'static str>)> {
+    let own = origin(own, binary);
+    let known = words(binary.architecture);
+    known.into_iter().find_map(|(word, values)| {
+        let leads = |value: &'static &'static str| {
+            let others = known.into_iter().filter(|(other, _)| *other != word);
+            let chosen: Vec<Word> = others
+                .chain([(word, std::slice::from_ref(value))])
+                .collect();
+            let mut folders = searched_with(binary, &chosen).into_iter();
+            folders.any(|folder| {
+                let place = expand(&own, None, &format!("{folder}/{needed}"));
+                !place.is_member() && place.path().is_file()
+            })
+        };
+        let leading: Vec<&str> = values.iter().filter(|one| leads(one)).copied().collect();
+        (!leading.is_empty() && leading.len() < values.len()).then_some((word, leading))
+    })
+}
+
+/// The folders of an ELF file's run path, less those that begin nowhere.
 fn searched(binary: &Binary) -> Vec<String> {
-    let lib: &[&str] = match binary.architecture {
-        Architecture::X86_64 => &["lib/x86_64-linux-gnu", "lib64", "lib"],
-        Architecture::Aarch64 => &["lib/aarch64-linux-gnu", "lib64", "lib"],
-        _ => &["lib"],
+    searched_with(binary, &words(binary.architecture))
+}
+
+fn searched_with(binary: &Binary, words: &[Word]) -> Vec<String> {
+    // musl takes no run path that has another word than `$ORIGIN`.
+    let is_musl = matches!(binary.c_library(), Some((CLibrary::Musl, _)));
+    let has_others = |paths: &str| {
+        let others = paths.replace("$ORIGIN", "").replace("${ORIGIN}", "");
+        others.contains('$')
     };
-    let platform: &[&str] = match binary.architecture {
-        Architecture::X86_64 => &["haswell", "xeon_phi", "x86_64"],
-        Architecture::Aarch64 => &["aarch64"],
-        _ => &[],
-    };
-    let folders = binary.search_paths.iter();
-    let folders = folders.flat_map(|paths| paths.split(':'));
-    let folders = folders.filter(|folder| !folder.is_empty());
-    let with = |folder: String, word: &str, values: &[&str]| -> Vec<String> {
-        let braced = format!("${{{word}}}");
-        let folder = folder.replace(&braced, &format!("${word}"));
-        let word = format!("${word}");
-        match folder.contains(&word) {
-            true => values
-                .iter()
-                .map(|one| folder.replace(&word, one))
-                .collect(),
-            false => vec![folder],
-        }
-    };
-    let folders = folders.flat_map(|folder| with(folder.to_owned(), "LIB", lib));
+    let mut folders: Vec<String> = Vec::new();
+    let taken = binary.search_paths.iter();
+    for paths in taken.filter(|paths| !(is_musl && has_others(paths))) {
+        let all = paths.split(':');
+        let all = all.filter(|folder| !folder.is_empty() && !is_relative(folder));
+        folders.extend(all.map(str::to_owned));
+    }
+    for (word, values) in words {
+        let (plain, braced) = (format!("${word}"), format!("${{{word}}}"));
+        let with = |folder: String| -> Vec<String> {
+            let folder = folder.replace(&braced, &plain);
+            match folder.contains(&plain) {
+                true => values
+                    .iter()
+                    .map(|one| folder.replace(&plain, one))
+                    .collect(),
+                false => vec![folder],
+            }
+        };
+        folders = folders.into_iter().flat_map(with).collect();
+    }
     folders
-        .flat_map(|folder| with(folder, "PLATFORM", platform))
-        .collect()
 }
 
 /// The place a recorded path leads to: from the asking library's own folder
@@ -282,6 +364,7 @@ fn file_name(library: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::{Needed, Platform};
 
     #[test]
     fn recorded_paths_lead_from_the_library_or_from_the_disk() {
@@ -299,6 +382,32 @@ mod tests {
             expand(&packed, None, "$ORIGIN/../../tvm_ffi/lib/y"),
             Place::file("a!b.whl").member(b"tvm_ffi/lib/y", 1)
         );
+    }
+
+    #[test]
+    fn musl_takes_no_run_path_with_other_words() {
+        let folders = |library: &str, paths: &str| {
+            let binary = Binary {
+                needed: vec![Needed {
+                    name: library.to_owned(),
+                    optional: false,
+                }],
+                search_paths: vec![paths.to_owned()],
+                ..Binary::new(
+                    Format::Elf,
+                    BinaryKind::Program,
+                    Architecture::Aarch64,
+                    Platform::Linux,
+                )
+            };
+            searched(&binary)
+        };
+        let (musl, own) = ("libc.musl-aarch64.so.1", "$ORIGIN/lib:${ORIGIN}");
+        assert_eq!(folders(musl, own), ["$ORIGIN/lib", "${ORIGIN}"]);
+        assert_eq!(folders(musl, "$ORIGIN/lib:/opt/${LIB}").len(), 0);
+        let debian = "/opt/lib/aarch64-linux-gnu";
+        let of_gnu = ["$ORIGIN", debian, "/opt/lib64", "/opt/lib"];
+        assert_eq!(folders("libc.so.6", "$ORIGIN:/opt/${LIB}"), of_gnu);
     }
 
     #[test]

@@ -271,7 +271,11 @@ fn each_once(folders: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
 
 /// The same of the environments in an archive.
 fn in_archive(archive: &Archived, for_models: bool) -> (Vec<Installed>, Vec<Installation>) {
-    let mut packages = packages::named_in(&archive.sites, for_models);
+    // What a wheel says of itself is read with it.
+    let mut packages = match archive.is_wheel() {
+        true => Vec::new(),
+        false => packages::named_in(&archive.sites, for_models),
+    };
     lacking_names::add_lacking(&mut packages);
     let packages = packages.into_iter().filter_map(|package| {
         Some(Installed {

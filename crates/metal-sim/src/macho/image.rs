@@ -38,6 +38,8 @@ pub struct Image {
     pub install_name: String,
     /// The names of the libraries that it asks for, in their order.
     pub dependencies: Vec<String>,
+    /// The numbers of those without which it loads.
+    pub optional: Vec<u64>,
     /// Its variables of each thread.
     pub thread_locals: ThreadLocals,
     /// How to leave its functions by an exception.
@@ -98,8 +100,11 @@ impl Image {
                 LoadCommandVariant::IdDylib(own) => image.install_name = name(own.dylib.name)?,
                 LoadCommandVariant::Dylib(other) => {
                     image.dependencies.push(name(other.dylib.name)?);
-                    if command.cmd() == macho::LC_REEXPORT_DYLIB {
-                        image.reexported.push(image.dependencies.len() as u64);
+                    let number = image.dependencies.len() as u64;
+                    match command.cmd() {
+                        macho::LC_REEXPORT_DYLIB => image.reexported.push(number),
+                        macho::LC_LOAD_WEAK_DYLIB => image.optional.push(number),
+                        _ => {}
                     }
                 }
                 _ => {}

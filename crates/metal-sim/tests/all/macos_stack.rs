@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use artcheck_inspect::container;
@@ -258,6 +258,21 @@ fn a_missing_library_is_named() {
     );
 }
 
+/// Links C as a library for macOS.
+fn made(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
+    std::fs::write(folder.join("a.c"), source).expect("written");
+    let command = zig().command;
+    let done = std::process::Command::new(&command[0])
+        .current_dir(folder)
+        .args(&command[1..])
+        .args(["cc", "-target", "aarch64-macos", "-dynamiclib", "a.c"])
+        .args(flags)
+        .args(["-o", name])
+        .status();
+    assert!(done.expect("zig runs").success(), "{name}");
+    folder.join(name)
+}
+
 /// A symbol that is asked of any library, as `-undefined dynamic_lookup` has it, and that
 /// no library has: dyld refuses. One that only a Mac's libSystem has stops its caller.
 #[test]
@@ -265,17 +280,8 @@ fn a_missing_library_is_named() {
 fn a_missing_symbol_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = |name: &str, source: &str| {
-        let (text, library) = (folder.path().join("a.c"), folder.path().join(name));
-        std::fs::write(&text, source).expect("written");
-        let command = zig().command;
-        let done = std::process::Command::new(&command[0])
-            .args(&command[1..])
-            .args(["cc", "-target", "aarch64-macos", "-dynamiclib"])
-            .args(["-Wl,-undefined,dynamic_lookup", "-o"])
-            .args([&library, &text])
-            .status();
-        assert!(done.expect("zig runs").success());
-        library
+        let any = "-Wl,-undefined,dynamic_lookup";
+        made(folder.path(), name, source, &[any])
     };
     let stack = Stack::new(&[system()]).expect("an empty process");
     let data = "extern int nothere; int get(void) { return nothere; }";
@@ -284,11 +290,44 @@ fn a_missing_symbol_is_named() {
         .expect_err("no such data");
     let words = "symbol not found in flat namespace '_nothere'";
     assert_eq!(error.to_string(), words);
+    // This machine has it, and a Mac has not.
+    let linux = "void *memrchr(void); void *user(void) { return memrchr(); }";
+    let error = stack.open(&made("linux.dylib", linux));
+    let error = error.expect_err("libSystem has none");
+    let words = "symbol not found in flat namespace '_memrchr'";
+    assert_eq!(error.to_string(), words);
     let asks = "int getpwuid(int); int user(void) { return getpwuid(1); }";
     let handle = stack.open(&made("user.dylib", asks)).expect("a Mac has it");
     let user = stack.find(Some(handle), "user").expect("it is exported");
     let error = stack.call(user, &[]).expect_err("it is not provided here");
     assert!(error.to_string().contains("getpwuid"), "{error}");
+}
+
+/// A library may be absent where another names it weakly: what is asked of it is 0.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_library_that_is_named_weakly_may_be_absent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let other = made(at, "libother.dylib", "int other(void) { return 1; }", &[]);
+    let asks = "int other(void); int has(void) { return other != 0; }";
+    let weak = "int other(void) __attribute__((weak_import));";
+    for (kind, is_strong) in [("-l", true), ("-weak-l", false)] {
+        let (library, source) = (format!("{kind}other"), format!("{weak} {asks}"));
+        let asking = made(at, "asking.dylib", &source, &["-L.", &library]);
+        let hidden = at.join("hidden");
+        std::fs::rename(&other, &hidden).expect("renamed");
+        let stack = Stack::new(&[system()]).expect("an empty process");
+        match stack.open(&asking) {
+            Ok(handle) => {
+                let has = stack.find(Some(handle), "has").expect("it is exported");
+                assert_eq!(stack.call(has, &[]).expect("it returns"), 0);
+                assert!(!is_strong);
+            }
+            Err(error) => assert!(is_strong, "{error}"),
+        }
+        std::fs::rename(&hidden, &other).expect("renamed");
+    }
 }
 
 /// The stand-in's own C: sorting with a function of emulated code, division of wide

@@ -16,7 +16,7 @@ use crate::container::names::{
     concerns_tvm, is_blob_symbol, is_context_symbol, opens, undefined_concerns_tvm,
 };
 use crate::container::symbols::Names;
-use crate::container::{BinaryKind, DefinedSymbol, ForeignSymbol, UndefinedSymbol, system_symbols};
+use crate::container::{BinaryKind, DefinedSymbol, ForeignSymbol, UndefinedSymbol, system_exports};
 use crate::error::DecodeError;
 
 /// Keeps the symbols that concern TVM; in a part of a model library, all
@@ -133,44 +133,42 @@ fn keep_wanted<Mach: MachHeader<Endian = Endianness>>(
 ) -> Result<(), DecodeError> {
     let name = plain(name);
     kept.opens |= opens(name);
-    if wanted.is_anywhere() && !wanted.weak && is_foreign(name) {
+    let library = wanted.library();
+    let library = library.and_then(|index| image.needed.get(index));
+    let is_asked = match library {
+        Some(needed) => std::str::from_utf8(name)
+            .is_ok_and(|name| system_exports::is_unlisted(&needed.name, name)),
+        None => wanted.is_anywhere() && is_foreign(name),
+    };
+    // A library's name is copied per symbol, so it counts like theirs.
+    let mut keep = |name: &[u8]| names.keep(name);
+    if is_asked && !wanted.weak {
         kept.foreign.push(ForeignSymbol {
             version: None,
-            library: None,
-            name: names.keep(name)?,
+            library: library.map(|one| keep(one.name.as_bytes())).transpose()?,
+            name: keep(name)?,
             lazy: false,
             users: Vec::new(),
             idle: false,
         });
     }
     if undefined_concerns_tvm(name) {
-        let library = wanted.library().and_then(|index| image.needed.get(index));
         kept.undefined.push(UndefinedSymbol {
             weak: wanted.weak,
-            // Copied per symbol, so it counts like their names.
-            library: match library {
-                Some(needed) => Some(names.keep(needed.name.as_bytes())?),
-                None => None,
-            },
-            ..UndefinedSymbol::new(names.keep(name)?)
+            library: library.map(|one| keep(one.name.as_bytes())).transpose()?,
+            ..UndefinedSymbol::new(keep(name)?)
         });
     }
     Ok(())
 }
 
-/// Whether a name is neither TVM's nor one of the system's C names, nor one that compilers
-/// use on their own. The list of C names is glibc's: macOS has nearly all of them.
+/// Whether a name is neither TVM's nor the system's.
 pub(super) fn is_foreign(name: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(name) else {
-        return false;
-    };
-    let is_compilers = text.starts_with("__") || text.starts_with("memset_pattern");
-    !(is_compilers || undefined_concerns_tvm(name) || is_of_system(name))
+    std::str::from_utf8(name).is_ok() && !(undefined_concerns_tvm(name) || is_of_system(name))
 }
 
 fn is_of_system(name: &[u8]) -> bool {
-    let text = std::str::from_utf8(name);
-    text.is_ok_and(|text| text == "dyld_stub_binder" || system_symbols::defines(text))
+    std::str::from_utf8(name).is_ok_and(system_exports::macos_defines)
 }
 
 fn keep_defined<Mach: MachHeader<Endian = Endianness>>(

@@ -8,7 +8,7 @@ use super::image::Image;
 use crate::container::faults::Faults;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
-use crate::container::{ForeignSymbol, Needed, Reply, UndefinedSymbol};
+use crate::container::{ForeignSymbol, Needed, Reply, UndefinedSymbol, system_exports};
 use crate::error::DecodeError;
 
 /// What an image imports.
@@ -16,6 +16,8 @@ use crate::error::DecodeError;
 pub(super) struct Imports {
     pub(super) needed: Vec<Needed>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// The first that a library of Windows is not known to have.
+    pub(super) unlisted: Option<ForeignSymbol>,
     /// Libraries whose functions it asks for by number.
     pub(super) by_number: Vec<String>,
     /// Where the loader puts the address of each of them.
@@ -57,15 +59,18 @@ pub(super) fn asked(
     let imports = read_where(image, |_| true)?;
     let is_asked = |symbol: &UndefinedSymbol| symbol.library.as_deref().is_some_and(is_meant);
     let asked = imports.undefined.into_iter().filter(is_asked);
-    let asked = asked.map(|symbol| ForeignSymbol {
+    Ok(asked.map(foreign).collect())
+}
+
+fn foreign(symbol: UndefinedSymbol) -> ForeignSymbol {
+    ForeignSymbol {
         name: symbol.name,
         version: None,
         library: symbol.library,
         lazy: symbol.lazy,
         users: Vec::new(),
         idle: false,
-    });
-    Ok(asked.collect())
+    }
 }
 
 fn read_where(image: &Image<'_>, wanted: fn(&[u8]) -> bool) -> Result<Imports, DecodeError> {
@@ -181,17 +186,27 @@ impl<'data> Reader<'_, 'data> {
             let cell = tables.cells.saturating_add(index.saturating_mul(width));
             index = index.saturating_add(1);
             by_number |= !self.is_by_name(thunk);
-            if let Some(symbol) = self.symbol(thunk, in_cell, &tables, &library)?
-                && ((self.wanted)(&symbol) || (self.wanted)(self.image.bare(&symbol)))
-            {
-                let name = self.texts.keep(&symbol)?;
-                let library = self.texts.keep(library.as_bytes())?;
-                self.imports.cells.push((cell, name.clone()));
-                self.imports.undefined.push(UndefinedSymbol {
-                    lazy: !tables.at_load,
-                    library: Some(library),
-                    ..UndefinedSymbol::new(name)
-                });
+            let Some(symbol) = self.symbol(thunk, in_cell, &tables, &library)? else {
+                continue;
+            };
+            let is_wanted = (self.wanted)(&symbol) || (self.wanted)(self.image.bare(&symbol));
+            let text = std::str::from_utf8(&symbol);
+            let is_unlisted = self.imports.unlisted.is_none()
+                && text.is_ok_and(|name| system_exports::is_unlisted(&library, name));
+            if !(is_wanted || is_unlisted) {
+                continue;
+            }
+            let symbol = UndefinedSymbol {
+                lazy: !tables.at_load,
+                library: Some(self.texts.keep(library.as_bytes())?),
+                ..UndefinedSymbol::new(self.texts.keep(&symbol)?)
+            };
+            if is_unlisted {
+                self.imports.unlisted = Some(foreign(symbol.clone()));
+            }
+            if is_wanted {
+                self.imports.cells.push((cell, symbol.name.clone()));
+                self.imports.undefined.push(symbol);
             }
         }
         if tables.at_load {

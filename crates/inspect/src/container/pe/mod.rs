@@ -44,6 +44,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         needed: imports.needed,
         defined,
         undefined: imports.undefined,
+        foreign: imports.unlisted.into_iter().collect(),
         by_number: imports.by_number,
         // The C runtime runs constructors from a DLL's entry point.
         has_constructors: kind == BinaryKind::SharedLibrary && image.entry_point != 0,

@@ -131,8 +131,14 @@ impl Stack {
             return Err(MachOError::Unsupported(what.clone()));
         }
         let mut dependencies = Vec::new();
-        for name in &image.dependencies {
-            dependencies.push(self.dependency(name, &path, &image, loading)?);
+        for (number, name) in (1..).zip(&image.dependencies) {
+            let found = match self.dependency(name, &path, &image, loading) {
+                Err(MachOError::LibraryNotLoaded { .. }) if image.optional.contains(&number) => {
+                    None
+                }
+                found => found?,
+            };
+            dependencies.push(found);
         }
         let mut loaded = Loaded {
             name: CString::new(path.as_os_str().as_encoded_bytes()).unwrap_or_default(),
@@ -243,22 +249,35 @@ impl Stack {
         }
     }
 
-    /// The gate of a name that no image has. A Mac refuses one that is asked of any
-    /// library and that its libSystem does not have either.
+    /// The gate of a name that no image has. A Mac refuses one that is asked of its libSystem,
+    /// or of any library, and that its libSystem does not have, whatever this machine has.
     fn outside_of_images(&self, image: &Loaded, binding: &Binding) -> Result<u64> {
         let symbol = binding.symbol.as_str();
-        let name = symbol.strip_prefix('_').unwrap_or(symbol);
-        let gate = self.gates.of(name, Service::of)?;
-        let is_missing = self
-            .gates
-            .meaning(gate)
-            .is_some_and(|service| matches!(*service, Service::Missing(_)));
-        let is_asked_of_any = binding.from == Provider::Any && !system(&image.mapped.image);
-        if is_missing && is_asked_of_any && !self.is_of_macos(symbol) {
-            let symbol = symbol.to_owned();
-            return Err(MachOError::NotInFlatNamespace { symbol });
+        let mut libraries = image.mapped.image.dependencies.iter();
+        let asked = match binding.from {
+            Provider::Any => Some(None),
+            Provider::Dependency(number) => {
+                let place = usize::try_from(number).unwrap_or(0).checked_sub(1);
+                let name = place.and_then(|place| libraries.nth(place));
+                name.filter(|name| file_name(name).starts_with("libSystem."))
+                    .map(Some)
+            }
+            _ => None,
+        };
+        let asked = asked.filter(|_| !system(&image.mapped.image) && !self.is_of_macos(symbol));
+        let symbol = symbol.to_owned();
+        match asked {
+            Some(None) => Err(MachOError::NotInFlatNamespace { symbol }),
+            Some(Some(library)) => Err(MachOError::SymbolNotFound {
+                symbol,
+                from: image.path.display().to_string(),
+                expected: library.clone(),
+            }),
+            None => {
+                let name = symbol.strip_prefix('_').unwrap_or(&symbol);
+                self.gates.of(name, Service::of)
+            }
         }
-        Ok(gate)
     }
 
     /// Whether a Mac's libSystem exports a symbol; true where that is not known.
@@ -268,7 +287,11 @@ impl Stack {
             return true;
         };
         let is_end = |c: char| c.is_whitespace() || "[],'\"".contains(c);
-        names.split(is_end).any(|name| name == symbol)
+        let mut found = names.match_indices(symbol);
+        found.any(|(at, _)| {
+            let (before, rest) = names.split_at(at);
+            before.ends_with(is_end) && rest[symbol.len()..].starts_with(is_end)
+        })
     }
 }
 
