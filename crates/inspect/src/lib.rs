@@ -30,6 +30,7 @@ mod finding;
 pub mod limits;
 mod machine;
 pub mod module;
+mod name_hash;
 #[cfg_attr(target_family = "wasm", path = "pages_wasm.rs")]
 mod pages;
 #[cfg(unix)]

@@ -2,53 +2,36 @@
 //! of the universal C runtime and vcruntime140 (`data/macos_symbols.txt`,
 //! `data/windows_symbols.txt`, made by `tools/system_symbols`).
 //!
-//! The lists are those of one release: a name that is on none may be in a newer system. The
-//! web page, which is to be small, has neither list.
-
-use std::sync::LazyLock;
+//! The lists are those of one release: a name that is on none may be in a newer system.
 
 use super::system_symbols;
+use crate::name_hash;
 
-#[cfg(not(target_arch = "wasm32"))]
-const LISTS: [&str; 2] = [
-    include_str!("../../data/macos_symbols.txt"),
-    include_str!("../../data/windows_symbols.txt"),
-];
-#[cfg(target_arch = "wasm32")]
-const LISTS: [&str; 2] = [""; 2];
-const ARE_WHOLE: bool = cfg!(not(target_arch = "wasm32"));
-
-static NAMES: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| LISTS.map(|list| list.lines().collect()));
+const MACOS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/macos_symbols.bin"));
+const WINDOWS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/windows_symbols.bin"));
 
 /// Whether macOS defines a name, which is written without its first underscore: its C
 /// library, those of C++ and Objective-C as the name tells, or the Python that has loaded the
 /// library.
 pub(super) fn macos_defines(name: &str) -> bool {
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-    if !ARE_WHOLE {
-        // Of glibc's C names macOS has nearly all.
-        return system_symbols::defines(name)
-            || begins(&["__", "memset_pattern", "dyld_stub_binder", "objc_", "OBJC_"]);
-    }
-    let [macos, _] = &*NAMES;
     let plain = name.split('$').next().unwrap_or(name);
     system_symbols::is_by_form(name)
         || begins(&["objc_", "OBJC_"])
-        || macos.binary_search(&plain).is_ok()
+        || name_hash::has(MACOS, plain)
 }
 
 /// Whether a library of macOS or Windows whose names are known is not known to export this
 /// one; never of a number or of C++'s names.
 pub(crate) fn is_unlisted(library: &str, name: &str) -> bool {
-    let [_, windows] = &*NAMES;
-    let is_told = ARE_WHOLE && !name.starts_with(['#', '?']) && !name.starts_with("_Z");
+    let is_told = !name.starts_with(['#', '?']) && !name.starts_with("_Z");
     if library.starts_with("/usr/lib/libSystem.") {
         return is_told && !macos_defines(name);
     }
     let lower = library.to_ascii_lowercase();
     let is_listed = ["kernel32.dll", "ucrtbase.dll", "vcruntime140.dll"].contains(&lower.as_str())
         || lower.starts_with("api-ms-win-crt-");
-    is_told && is_listed && windows.binary_search(&name).is_err()
+    is_told && is_listed && !name_hash::has(WINDOWS, name)
 }
 
 #[cfg(test)]
@@ -56,8 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lists_are_sorted_and_have_each_library() {
-        assert!(NAMES.iter().all(|list| list.is_sorted()));
+    fn the_lists_have_each_library() {
         for name in [
             "memcpy",
             "expf",
