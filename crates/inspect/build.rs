@@ -41,8 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={source}");
         let names = fs::read_to_string(source)?;
         let hashes = names.lines().map(name_hash::of);
-        let hashes: BTreeSet<u32> = hashes.collect();
-        let bytes: Vec<u8> = hashes.into_iter().flat_map(u32::to_le_bytes).collect();
+        let hashes: BTreeSet<[u8; 3]> = hashes.collect();
+        let bytes: Vec<u8> = hashes.into_iter().flatten().collect();
         fs::write(Path::new(&folder).join(name).with_extension("bin"), bytes)?;
     }
     fs::write(Path::new(&folder).join("catalogue.rs"), catalogue()?)?;
