@@ -11,7 +11,7 @@ const GOTO: i64 = 3;
 const IF: i64 = 4;
 
 /// One step of a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// A call of a function of the table.
     Call {

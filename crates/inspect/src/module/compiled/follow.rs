@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use super::aside::{self, Aside};
 use super::course::Course;
 use super::image::{COPIES, Called, Image};
-use super::marks;
+use super::{marks, merge};
 use crate::machine::{Flow, Piece, State, Target, Value};
 use crate::vm::bodies::{Body, Step, host_function, nameless};
 use crate::vm::{Argument, ConstantValue, Executable, Function};
@@ -139,7 +139,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
         Ok(Body {
             function,
-            steps: course.steps,
+            steps: merge::merged(&course.steps)?,
         })
     }
 

@@ -13,6 +13,7 @@ mod course;
 mod follow;
 mod image;
 mod marks;
+mod merge;
 
 use super::ModelLibrary;
 use super::recovered::{Recovered, Unread};
