@@ -33,6 +33,9 @@ pub fn use_table(path: &Path) -> anyhow::Result<()> {
 /// Releases that are named where one is not known.
 const NEWEST: usize = 3;
 
+/// Files that are named where none holds a runtime that was read.
+const MAX_UNREAD: usize = 8;
+
 /// Runtimes, each with what the user called it.
 pub type Named = Vec<(String, GivenRuntime)>;
 
@@ -97,19 +100,56 @@ pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
 fn of_parts(paths: &[PathBuf], joined: &Joined) -> anyhow::Result<Vec<GivenRuntime>> {
     let neighbours = paths.iter().filter_map(|path| neighbour(path));
     let with: Vec<PathBuf> = paths.iter().cloned().chain(neighbours).collect();
-    let load_sets = scan::runtimes_of(&with, joined);
-    if load_sets.is_empty() {
-        let names: Vec<String> = paths.iter().map(|path| path.spelled()).collect();
-        bail!(
-            "no TVM runtime in {}: it holds no libtvm_runtime, libtvm or libtvm_ffi, under any name",
-            names.join(", ")
-        );
+    let found = scan::runtimes_of(&with, joined);
+    if found.load_sets.is_empty() {
+        bail!(nothing_in(paths, &found.unread));
     }
-    let given = load_sets.into_iter().map(|load_set| GivenRuntime {
+    let given = found.load_sets.into_iter().map(|load_set| GivenRuntime {
         profile: load_set.profile.clone(),
         load_set: Some(load_set),
     });
     Ok(given.collect())
+}
+
+/// Why some paths hold no runtime that is known. One may be in what was not read.
+fn nothing_in(paths: &[PathBuf], unread: &[Artifact]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.spelled()).collect();
+    let names = names.join(", ");
+    if unread.is_empty() {
+        let package = paths.iter().find_map(|path| package_of_script(path));
+        return match package {
+            Some(folder) => format!(
+                "no TVM runtime in {names}: it is one file of an npm package; name the package's folder, {}",
+                folder.spelled()
+            ),
+            None => format!(
+                "no TVM runtime in {names}: it holds no libtvm_runtime, libtvm or libtvm_ffi, under any name"
+            ),
+        };
+    }
+    let of_file = |one: &Artifact| {
+        let problems = one.problems.iter().map(|problem| problem.detail.as_str());
+        format!(
+            "\n{}: {}",
+            one.path,
+            problems.collect::<Vec<&str>>().join("; ")
+        )
+    };
+    let shown: String = unread.iter().take(MAX_UNREAD).map(of_file).collect();
+    let more = match unread.len().saturating_sub(MAX_UNREAD) {
+        0 => String::new(),
+        more => format!("\n{more} more files were not read"),
+    };
+    format!("no TVM runtime was found in {names}, and not all of it was read{shown}{more}")
+}
+
+/// The folder of the npm package that a script is of.
+fn package_of_script(path: &Path) -> Option<&Path> {
+    let is_script = path
+        .extension()
+        .is_some_and(|suffix| ["js", "mjs", "cjs"].iter().any(|known| suffix == *known));
+    let mut folders = path.ancestors().skip(1).filter(|_| is_script);
+    folders.find(|folder| folder.join("package.json").is_file())
 }
 
 /// The package `tvm_ffi` beside the package `tvm` of an environment: the one is no

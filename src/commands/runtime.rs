@@ -7,6 +7,7 @@ use std::path::{MAIN_SEPARATOR, Path};
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::glue::{self, Glue};
 use artcheck_inspect::runtime::glue_asks;
+use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::{FactView, RuntimeProfile, release};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
@@ -23,12 +24,12 @@ use crate::streams::stdout;
 
 /// Shows one runtime, or lists the releases.
 pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
-    let profiles: Vec<RuntimeProfile> = match &args.runtime {
+    let (profiles, unread): (Vec<RuntimeProfile>, Vec<String>) = match &args.runtime {
         Some(name) => runtimes::resolve(name)?
             .into_iter()
-            .map(|runtime| runtime.profile)
-            .collect(),
-        None => release::releases().to_vec(),
+            .map(|runtime| (runtime.profile, not_read(runtime.load_set.as_ref())))
+            .unzip(),
+        None => (release::releases().to_vec(), Vec::new()),
     };
     if let Some(path) = &args.save {
         save(&profiles, path)?;
@@ -42,7 +43,8 @@ pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
             shown_json(&text).into_owned()
         }
         (PlainFormat::Human, Some(_)) => {
-            let pages: String = profiles.iter().map(page).collect();
+            let pages = profiles.iter().map(page).zip(unread);
+            let pages: String = pages.map(|(page, unread)| page + &unread).collect();
             terminal.style.page(&pages)
         }
         // The newest first: it is what people ask about.
@@ -120,6 +122,20 @@ fn page(profile: &RuntimeProfile) -> String {
         };
     }
     out
+}
+
+/// The parts of a runtime of which nothing is known, because they were not read.
+fn not_read(set: Option<&LoadSet>) -> String {
+    let parts = set.into_iter().flat_map(|set| &set.unread);
+    let lines = parts.flat_map(|part| {
+        let problems = part.problems.iter();
+        problems.map(|problem| {
+            let place = part.place.to_string();
+            let (place, why) = (shown(&place), shown(&problem.detail));
+            format!("  {:<21} {place}: {why}\n", "not read")
+        })
+    });
+    lines.collect()
 }
 
 /// The packages of JavaScript that are known, the newest first.

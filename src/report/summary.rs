@@ -197,7 +197,7 @@ pub fn describe(artifact: &Artifact) -> String {
         Role::Client if !artifact.kernels.is_empty() => "kernel library",
         Role::Client => "client of TVM",
         Role::LibraryObject => "object of a model library",
-        Role::Unrelated => "no TVM in it",
+        Role::Unrelated => "no Relax runtime or model library",
         Role::Unreadable => "unreadable",
     };
     match &artifact.binary {

@@ -94,6 +94,7 @@ mod terminal;
 mod truth_table;
 mod unloadable;
 mod unopened;
+mod unread_runtimes;
 mod unread_tables;
 mod verify_cli;
 mod verify_words;

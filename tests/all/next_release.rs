@@ -136,7 +136,11 @@ fn verdicts_built_by_matrix_and_json_know_it() {
             .expect("a span");
         line.to_owned()
     };
-    assert!(span(plain).contains("to 0.99;"), "{}", span(plain));
+    assert!(
+        span(plain).contains("to 0.99, or a snapshot since"),
+        "{}",
+        span(plain)
+    );
     assert!(!span(model).contains("0.99"), "{}", span(model));
 
     let matrix = program.says(&["matrix", model, "--no-config"]);

@@ -177,6 +177,31 @@ fn a_copy_that_was_repaired_into_a_wheel_is_the_second_registry() {
     }
 }
 
+/// Two builds of one runtime in one folder: the package's code says which it loads. A file
+/// that gets both shows that they clash.
+#[test]
+fn two_builds_of_a_runtime_clash_where_one_file_gets_both() {
+    let root = folder();
+    let site = environment(root.path());
+    let whole = format!("{REGISTRY}int TVMBackendParallelLaunch(void) {{ return 0; }}\n");
+    let one = part(&site, "kernel/lib", "libtvm.so", &whole, &[]);
+    let other = part(&site, "kernel/lib", "libtvm_runtime.so", &whole, &[]);
+    part(&site, "kernel/lib", "libkernel_module.so", CLIENT, &[&one]);
+    part(&site, "kernel/lib", "libkernel.so", CLIENT, &[&other]);
+    let severities = |report: &Value| -> Vec<String> {
+        let findings = report["findings"].as_array().expect("findings").iter();
+        let twice = findings.filter(|one| one["rule"] == "AC206");
+        twice.map(|one| one["severity"].to_string()).collect()
+    };
+    let (report, status) = scan([root.path()]);
+    assert_eq!(severities(&report), ["\"warning\""], "{report:#}");
+    assert_eq!(status, 0, "{report:#}");
+    part(&site, "kernel/lib", "libboth.so", CLIENT, &[&one, &other]);
+    let (report, status) = scan([root.path()]);
+    assert_eq!(severities(&report), ["\"error\""], "{report:#}");
+    assert_eq!(status, 1, "{report:#}");
+}
+
 #[test]
 fn packages_that_clash_only_together_get_a_warning() {
     let root = folder();

@@ -26,7 +26,7 @@ use crate::vm::{Executable, FunctionKind};
 pub struct Epoch {
     /// First and last release that write all this library shows.
     pub releases: Option<(&'static str, &'static str)>,
-    /// When a TVM did, snapshots included; none where the properties contradict each
+    /// When a TVM can have, snapshots included; none where the properties contradict each
     /// other: a fork, or edited.
     pub window: Option<Window>,
 }
@@ -34,7 +34,6 @@ pub struct Epoch {
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let oldest = release::releases().first();
-        let oldest_number = oldest.and_then(|known| known.release.as_deref());
         let oldest_date = oldest.and_then(|known| known.date.as_deref());
         let is_older = |window: &Window| Some(window.since) < oldest_date;
         match (self.releases, &self.window) {
@@ -47,10 +46,14 @@ impl std::fmt::Display for Epoch {
             (Some((from, to)), _) if from == to => write!(f, "TVM {from}")?,
             (Some((from, to)), _) => write!(f, "TVM {from} to {to}")?,
         }
-        // Before the first release there were snapshots alone.
-        let from = self.releases.map(|(from, _)| from);
+        // Snapshots before a release have what it has.
+        let mut known = release::releases().iter();
+        let first = self
+            .releases
+            .and_then(|(from, _)| known.find(|known| known.release.as_deref() == Some(from)));
+        let date = first.and_then(|known| known.date.as_deref());
         match &self.window {
-            Some(window) if from == oldest_number && is_older(window) => {
+            Some(window) if Some(window.since) < date => {
                 write!(f, ", or a snapshot since {}", window.first_month())
             }
             _ => Ok(()),
@@ -81,7 +84,7 @@ pub fn epoch(
     let first = releases.next();
     Epoch {
         releases: first.map(|first| (first, releases.next_back().unwrap_or(first))),
-        window: Window::of(&builders),
+        window: Window::of_writers(&builders),
     }
 }
 

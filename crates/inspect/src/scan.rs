@@ -6,6 +6,7 @@
 mod advice;
 mod archived;
 mod artifact_of;
+mod below;
 mod binding;
 mod candidates;
 mod changed;
@@ -43,15 +44,15 @@ mod weight;
 mod wheel;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::threads::{self, prelude::*};
 use candidates::{Fault, Runtimes};
-use read::CompilerExports;
+use read::{CompilerExports, read_whole};
 use share::Shared;
 
 pub use advice::{needs, newest};
+pub use below::{Below, runtimes_below, runtimes_of};
 pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
 pub use shard::Shard;
@@ -65,7 +66,6 @@ use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::applications;
 use crate::runtime::companions::{self, Companions};
-use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::{LoadSet, Unread};
 use crate::source::map;
 use crate::target::Target;
@@ -468,23 +468,4 @@ pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
 pub fn loaded_by(path: &std::path::Path) -> Vec<Artifact> {
     let read = read_whole(&ScanOptions::of(path), CompilerExports::AskedFor);
     read.artifacts.into_iter().chain(read.loaded).collect()
-}
-
-/// The load sets below some paths, taken together.
-pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
-    runtimes_of(paths, &Joined::new())
-}
-
-/// The same, with folders that are one environment with another.
-pub fn runtimes_of(paths: &[PathBuf], joined: &Joined) -> Vec<LoadSet> {
-    let options = ScanOptions {
-        paths: paths.to_vec(),
-        joined: joined.clone(),
-        ..ScanOptions::default()
-    };
-    read_whole(&options, CompilerExports::All).load_sets
-}
-
-fn read_whole(options: &ScanOptions, wanted: CompilerExports) -> read::Reading {
-    map::whole(|| read::read(options, wanted, &()))
 }

@@ -118,7 +118,7 @@ fn report(
     )
     .on(&load_set.name)
     .says_known(words)
-    .help(advice(load_set, &missing));
+    .help(advice(load_set, path, &missing));
     if missing.iter().all(|missing| missing.lazy) {
         finding = match binary.format {
             Format::Pe => delayed(finding),
@@ -215,7 +215,7 @@ fn mentions_ffi(symbol: &str) -> bool {
     container::is_of_registry(symbol)
 }
 
-fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
+fn advice(load_set: &LoadSet, path: &Place, missing: &[Missing]) -> String {
     let mut gone = missing
         .iter()
         .filter_map(|missing| cxx_classes::gone(&missing.symbol));
@@ -236,13 +236,25 @@ fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
     let known = known.and_then(release::by_name);
     let pair =
         known.and_then(|known| Some((known.wheel.as_ref()?, known.ffi_version.value.as_ref()?)));
+    let bad = load_set.bad_pairs();
+    let mut bad = bad.iter().filter(|bad| {
+        let member = load_set.members.get(bad.member);
+        member.is_some_and(|member| member.path == *path)
+    });
     match pair {
         Some((wheel, ffi)) => format!(
             "install the pair that belongs together: apache-tvm {wheel} with apache-tvm-ffi {ffi}"
         ),
-        None => String::from(
-            "install the runtime's own package again, with the apache-tvm-ffi that it asks for; or build both from the same commit",
-        ),
+        None => match bad.next() {
+            // Its own package may ask for less than it needs.
+            Some(bad) => format!(
+                "install an apache-tvm-ffi of {}, which it was built with",
+                bad.built_with
+            ),
+            None => String::from(
+                "install the runtime's own package again, with the apache-tvm-ffi that it asks for; or build both from the same commit",
+            ),
+        },
     }
 }
 

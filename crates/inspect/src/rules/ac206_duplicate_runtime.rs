@@ -73,13 +73,25 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
 }
 
 /// Two that something asks for end up in one process; one that nothing asks for, or only
-/// files of a package that has no need of the other, may stay out of it.
+/// files of a package that has no need of the other, may stay out of it. So may one of two
+/// that a package brings and that different files ask for: its code says which it loads.
 fn severity(load_set: &LoadSet, duplicate: &Duplicate) -> Severity {
-    let is_in_one_process = duplicate.needed.len() > 1 && !are_of_strangers(load_set, duplicate);
+    let is_in_one_process = duplicate.needed.len() > 1
+        && (duplicate.by_one || !are_a_choice(load_set, duplicate))
+        && !are_of_strangers(load_set, duplicate);
     match load_set.is_static() || is_in_one_process {
         true => Severity::Error,
         false => Severity::Warning,
     }
+}
+
+/// Whether all copies lie in one folder under names of their own: builds of one runtime for
+/// one package.
+fn are_a_choice(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
+    let providers = duplicate.providers.iter();
+    let members = providers.filter_map(|index| load_set.members.get(*index));
+    let folders: BTreeSet<Option<Place>> = members.map(|member| member.path.folder()).collect();
+    folders.len() == 1
 }
 
 /// Whether each copy lies in a package of its own, and none but the owner's requires the

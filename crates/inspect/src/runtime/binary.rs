@@ -138,7 +138,7 @@ fn read_functions(
             "strings in read-only data",
         )
     };
-    possible.retain(|name| !names.contains(name));
+    possible.retain(|name| !names.contains(name) && !functions::is_behind_pieces(name, &names));
     let kinds = names.iter().chain(&possible);
     let kinds: BTreeSet<String> = kinds
         .filter_map(|name| loaders::kind(name).map(str::to_owned))

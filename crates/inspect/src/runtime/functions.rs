@@ -6,6 +6,8 @@
 //! sets are equal; elsewhere the result may hold a few names too many, never
 //! one too few.
 
+use std::collections::BTreeSet;
+
 use crate::parts::PartKind;
 
 /// Longest registered name that is kept; real ones stay below 80.
@@ -49,6 +51,16 @@ pub fn name<'a>(bytes: &'a [u8], kind: &PartKind) -> Option<&'a str> {
     Some(text)
 }
 
+/// Bytes of a text that compilers copy at once.
+const PIECE: usize = 16;
+
+/// Whether a string is a known name behind pieces of other texts: code that copies a text
+/// has it in pieces without an end, which run on into the next string.
+pub(crate) fn is_behind_pieces(text: &str, known: &BTreeSet<String>) -> bool {
+    let mut starts = (PIECE..text.len()).step_by(PIECE);
+    starts.any(|at| text.get(at..).is_some_and(|tail| known.contains(tail)))
+}
+
 /// `a.b.c`, each an identifier; the first does not begin with a digit.
 fn is_dotted_identifier(text: &str) -> bool {
     !text.starts_with(|first: char| first.is_ascii_digit())
@@ -68,6 +80,15 @@ fn is_file_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_of_texts_are_no_beginning_of_a_name() {
+        let known = BTreeSet::from(["relax.transform.LowerDistIR".to_owned(), "ir.Op".to_owned()]);
+        let pieces = "LegalizeRedistritransform.PassCorelax.transform.LowerDistIR";
+        assert!(is_behind_pieces(pieces, &known));
+        assert!(!is_behind_pieces("tir.Op", &known));
+        assert!(!is_behind_pieces("relax.transform.LowerDistIR", &known));
+    }
 
     #[test]
     fn names_are_told_from_texts_and_files() {

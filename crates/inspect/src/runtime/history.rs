@@ -140,6 +140,20 @@ impl Window {
         })
     }
 
+    /// The same of those that write what something shows. What came with a release may have
+    /// come on any day after the profile before it.
+    pub fn of_writers(profiles: &[&'static RuntimeProfile]) -> Option<Self> {
+        let first = profiles.first()?;
+        let earlier = line().take_while(|known| known.name != first.name);
+        let before = earlier.last().filter(|_| first.release.is_some());
+        let since = before.and_then(|before| before.date.as_deref());
+        let window = Self::of(profiles)?;
+        Some(Self {
+            since: since.unwrap_or(window.since),
+            ..window
+        })
+    }
+
     /// `March 2024`.
     pub fn first_month(&self) -> String {
         let (month, year) = month(self.since);

@@ -46,9 +46,9 @@ pub struct LoadSet {
     pub members: Vec<Member>,
     /// Python packages the parts were installed from, where known.
     pub distributions: Vec<Distribution>,
-    /// Its parts that clients of the set may get, where that was asked.
+    /// Its parts that each client of the set may get, where that was asked.
     #[serde(skip)]
-    pub asked_by_clients: BTreeSet<usize>,
+    pub asked_by_clients: Vec<BTreeSet<usize>>,
     /// Packages of its environment that are not as they were installed.
     #[serde(skip)]
     pub installations: Vec<Installation>,
@@ -114,6 +114,8 @@ pub struct Duplicate {
     pub providers: Vec<usize>,
     /// Those of them that some other member asks the loader for.
     pub needed: Vec<usize>,
+    /// Whether loading one file loads two of them.
+    pub by_one: bool,
 }
 
 impl Duplicate {
@@ -151,7 +153,7 @@ impl LoadSet {
             profile,
             members,
             distributions,
-            asked_by_clients: BTreeSet::new(),
+            asked_by_clients: Vec::new(),
             installations: Vec::new(),
             unread: Vec::new(),
             runs_on_split: false,
@@ -332,7 +334,11 @@ impl LoadSet {
 
     fn defined_twice(&self, symbols: &[&str]) -> Vec<Duplicate> {
         let mut found: Vec<Duplicate> = Vec::new();
-        let needed = LazyCell::new(|| self.needed());
+        let asked = LazyCell::new(|| self.asked());
+        let needed = LazyCell::new(|| -> BTreeSet<usize> {
+            let clients = self.asked_by_clients.iter();
+            clients.chain(asked.iter()).flatten().copied().collect()
+        });
         for symbol in symbols {
             let providers = self.providers_of(symbol);
             if providers.len() < 2 {
@@ -347,6 +353,7 @@ impl LoadSet {
                         .copied()
                         .filter(|provider| needed.contains(provider))
                         .collect(),
+                    by_one: self.are_loaded_by_one(&providers, &asked),
                     providers,
                 }),
             }
@@ -360,16 +367,35 @@ impl LoadSet {
         kinds.windows(2).all(|two| two.first() == two.last())
     }
 
-    /// The members that other members, or clients, may get for what they name.
-    fn needed(&self) -> BTreeSet<usize> {
+    /// The other members that each member may get for what it names.
+    fn asked(&self) -> Vec<BTreeSet<usize>> {
         let order = self.search_order();
-        let mut needed = self.asked_by_clients.clone();
-        for (own, member) in self.members.iter().enumerate() {
+        let of_member = |(own, member): (usize, &Member)| {
             let asked = member.binary.needed.iter();
             let asked = asked.flat_map(|one| order.asked(&member.path, &member.binary, &one.name));
-            needed.extend(asked.filter(|index| *index != own));
-        }
-        needed
+            asked.filter(|index| *index != own).collect()
+        };
+        self.members.iter().enumerate().map(of_member).collect()
+    }
+
+    /// Whether a member or a client, with all that is loaded for it, has two of some members.
+    fn are_loaded_by_one(&self, members: &[usize], asked: &[BTreeSet<usize>]) -> bool {
+        let has_two = |first: BTreeSet<usize>| {
+            let mut next: Vec<usize> = first.into_iter().collect();
+            let mut loaded = BTreeSet::new();
+            while let Some(index) = next.pop() {
+                if loaded.insert(index) {
+                    next.extend(asked.get(index).into_iter().flatten());
+                }
+            }
+            members.iter().filter(|one| loaded.contains(one)).count() > 1
+        };
+        let alone = (0..self.members.len()).map(|index| BTreeSet::from([index]));
+        self.asked_by_clients
+            .iter()
+            .cloned()
+            .chain(alone)
+            .any(has_two)
     }
 
     /// tvm-ffi of the set, as exactly as packages and exports tell.

@@ -28,7 +28,7 @@ use crate::runtime::java::Natives;
 use crate::runtime::load_set::{LoadSet, Unread};
 use crate::runtime::member::Member;
 use crate::runtime::{glue_source, grouping, libraries, process, release};
-use crate::source;
+use crate::source::{self, map};
 
 /// Told of progress while files are read.
 pub trait Progress: Sync {
@@ -114,6 +114,11 @@ pub(super) fn read(
         joined,
         installations,
     }
+}
+
+/// The same with nobody told.
+pub(super) fn read_whole(options: &ScanOptions, wanted: CompilerExports) -> Reading {
+    map::whole(|| read(options, wanted, &()))
 }
 
 /// Reads files, in parallel.
@@ -389,11 +394,11 @@ fn load_sets(
             .filter(|artifact| artifact.role == Role::Client && artifact.path.is_below(home));
         let order = set.search_order();
         let clients = clients.filter_map(|one| Some((&one.path, one.binary.as_deref()?)));
-        let asked = clients.flat_map(|(place, binary)| {
+        let asked = clients.map(|(place, binary)| {
             let needed = binary.needed.iter();
             let family = needed.filter(|needed| libraries::is_family(&needed.name));
             let asked = family.flat_map(|one| order.asked(place, binary, &one.name));
-            asked.collect::<Vec<usize>>()
+            asked.collect::<BTreeSet<usize>>()
         });
         let asked = asked.collect();
         set.asked_by_clients = asked;

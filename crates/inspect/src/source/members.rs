@@ -250,7 +250,10 @@ impl<'v> Visitor<'v> {
             }
         };
         if nothing && leads_out.is_none() {
-            return true;
+            if archive.place.raw_name().ends_with(b".whl") {
+                self.passed_in_wheel(archive.place, member);
+            }
+            return !self.stopped;
         }
         let place = self.place(archive.place, &member.name);
         if let Some(detail) = leads_out {
@@ -268,6 +271,30 @@ impl<'v> Visitor<'v> {
             self.bomb(archive.place, archive.size);
         }
         !self.stopped
+    }
+
+    /// Says where a file of a wheel that is not looked at does not unpack: pip installs all
+    /// of a wheel or nothing.
+    fn passed_in_wheel(&mut self, wheel: &Place, member: Member<'_, '_>) {
+        let Body::Packed(stream) = member.body else {
+            return;
+        };
+        if member.size > MAX_MEMBER_IN_MEMORY {
+            return;
+        }
+        let left = self.left;
+        let stream = Metered {
+            inner: stream,
+            left,
+        };
+        let mut stream = stream.take(MAX_MEMBER_IN_MEMORY);
+        if let Err(error) = io::copy(&mut stream, &mut io::sink())
+            && left.get() > 0
+        {
+            let place = self.place(wheel, &member.name);
+            let detail = format!("it does not unpack: {error}; pip refuses the whole wheel");
+            self.problem(&place, member.size, ProblemKind::DamagedArchive, detail);
+        }
     }
 
     fn body(&mut self, place: &Place, member: Member<'_, '_>, level: Level, counted: bool) {
