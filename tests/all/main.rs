@@ -97,4 +97,5 @@ mod unopened;
 mod unread_tables;
 mod verify_cli;
 mod verify_words;
+mod ways;
 mod web_pages;
