@@ -98,4 +98,5 @@ mod unread_runtimes;
 mod unread_tables;
 mod verify_cli;
 mod verify_words;
+mod ways;
 mod web_pages;

@@ -41,8 +41,13 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, but this runtime takes {accepted}"))
                 .says_known(words(pair, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
-            let finding = program.at_places(finding, calls, calls.len(), None);
-            pair.hold_if(is_certain, finding, out);
+            pair.hold_calls(
+                (program, &program.uses(calls)),
+                is_certain,
+                finding,
+                None,
+                out,
+            );
         }
         call_kinds::check(&RULE, pair, program, out);
         misfits::check(&RULE, pair, program, out);

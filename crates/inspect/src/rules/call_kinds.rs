@@ -36,7 +36,7 @@ fn check_bytes(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         .says_known(pair.words("no-whole-bytes", &[]))
         .help("pack such numbers into words of 8, 16 or 32 bits in the model, as quantized models do");
     let position = Some(DTYPE_OF_ALLOC as u64);
-    out.push(program.at_places(finding, &uses.first, uses.count, position));
+    pair.hold_calls((program, uses), true, finding, position, out);
 }
 
 fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
@@ -69,8 +69,8 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
             .says_known(pair.words(key, &values))
             .help("compile the library with the runtime's TVM");
         let position = Some(*position as u64);
-        let finding = program.at_places(finding, &uses.first, uses.count, position);
-        pair.hold(&pair.runtime.argument_kinds, finding, out);
+        let is_certain = pair.runtime.argument_kinds.is_certain();
+        pair.hold_calls((program, uses), is_certain, finding, position, out);
     }
 }
 
@@ -79,8 +79,8 @@ fn check_dtypes(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out
     for ((name, position, dtype), uses) in &program.dtypes {
         if let Some(finding) = of_dtype(rule, pair, name, *position, *dtype) {
             let position = Some(*position as u64);
-            let finding = program.at_places(finding, &uses.first, uses.count, position);
-            pair.hold(&pair.runtime.argument_kinds, finding, out);
+            let is_certain = pair.runtime.argument_kinds.is_certain();
+            pair.hold_calls((program, uses), is_certain, finding, position, out);
         }
     }
 }
@@ -143,7 +143,7 @@ fn check_unknown_dtype(
             .finding(rule, format!("a tensor of unknown type is checked with {}, but this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
             .says_known(says)
             .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
-        let finding = program.at_places(finding, &uses.first, uses.count, Some(2));
-        pair.hold(&pair.runtime.unknown_dtype, finding, out);
+        let is_certain = pair.runtime.unknown_dtype.is_certain();
+        pair.hold_calls((program, uses), is_certain, finding, Some(2), out);
     }
 }

@@ -29,19 +29,16 @@ pub(super) fn check(
             .finding(rule, said(misfit))
             .says_known(says)
             .help("fix the model and compile it again: this call fails on every run");
-        let finding = program.at_places(finding, &uses.first, uses.count, position);
         // What functions of the library itself take is known of the library.
         let is_own = match misfit {
             Misfit::Argument(name, ..) => !name.starts_with(BUILTIN),
             Misfit::Count(..) => true,
             _ => false,
         };
-        match pair.runtime.argument_kinds.value {
-            _ if is_own => out.push(finding),
-            Some(_) => {
-                pair.hold(&pair.runtime.argument_kinds, finding, out);
-            }
-            None => {}
+        let kinds = &pair.runtime.argument_kinds;
+        if is_own || kinds.value.is_some() {
+            let is_certain = is_own || kinds.is_certain();
+            pair.hold_calls((program, uses), is_certain, finding, position, out);
         }
     }
     out.and_more(program.misfits.len().saturating_sub(MAX_FINDINGS));

@@ -44,6 +44,7 @@ mod link_set;
 mod loaded;
 mod misfits;
 mod pair;
+mod program;
 mod python_refuses;
 mod run_paths;
 mod segments;
@@ -54,7 +55,8 @@ mod wheel_tags;
 
 pub(crate) use ac001_unreadable::of_problem;
 pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};
-pub use pair::{Facts, Pair, Program, Uses};
+pub use pair::{Facts, Pair};
+pub use program::{Program, Uses};
 
 pub use crate::runtime::at_load::AtLoad;
 

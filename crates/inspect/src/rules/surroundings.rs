@@ -100,8 +100,9 @@ fn transfer(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &m
         .finding(rule, format!("its KV cache is made to be sent to other machines, but this runtime has no `{NVSHMEM}`"))
         .says_known(pair.words("no-nvshmem", &[]))
         .help("use a runtime that is built with USE_NVSHMEM=ON, or compile the model without disaggregation");
-    let finding = program.at_places(finding, &calls, calls.len(), Some(IS_SENT as u64));
-    pair.hold(&pair.runtime.functions, finding, out);
+    let (uses, position) = (program.uses(&calls), Some(IS_SENT as u64));
+    let is_certain = pair.runtime.functions.is_certain();
+    pair.hold_calls((program, &uses), is_certain, finding, position, out);
 }
 
 fn devices(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
@@ -118,8 +119,9 @@ fn devices(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mu
     }
     for (device, calls) in copies {
         if let Some(finding) = copy(rule, pair, device, out) {
-            let finding = program.at_places(finding, &calls, calls.len(), Some(DEVICE_TYPE as u64));
-            pair.hold(&pair.runtime.functions, finding, out);
+            let (uses, position) = (program.uses(&calls), Some(DEVICE_TYPE as u64));
+            let is_certain = pair.runtime.functions.is_certain();
+            pair.hold_calls((program, &uses), is_certain, finding, position, out);
         }
     }
 }

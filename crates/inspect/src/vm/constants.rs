@@ -59,6 +59,7 @@ enum Body<'a> {
         dtype: DataType,
         shape: &'a [u8],
         data: Range<u64>,
+        number: Option<i64>,
     },
     Dtype(DataType),
     Shape(&'a [u8]),
@@ -95,10 +96,16 @@ pub(super) fn read(
 
 fn keep(raw: Raw<'_>) -> Constant {
     let value = match raw.body {
-        Body::Tensor { dtype, shape, data } => ConstantValue::Tensor {
+        Body::Tensor {
+            dtype,
+            shape,
+            data,
+            number,
+        } => ConstantValue::Tensor {
             dtype,
             shape: words(shape).collect(),
             data,
+            number,
         },
         Body::Dtype(dtype) => ConstantValue::Dtype(dtype),
         Body::Shape(shape) => ConstantValue::Shape(words(shape).collect()),
@@ -161,10 +168,37 @@ pub(crate) fn read_dtype(reader: &mut Reader<'_>) -> Result<DataType, DecodeErro
     })
 }
 
-/// A DLTensor stream; its elements are stepped over, not touched.
+/// A DLTensor stream; its elements are stepped over, not touched, but for a single number.
 fn read_tensor<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, DecodeError> {
+    let mut again = reader.clone();
     let (dtype, shape, data) = tensor_stream(reader)?;
-    Ok(Body::Tensor { dtype, shape, data })
+    let number = shape.is_empty().then(|| number(&mut again, dtype, &data));
+    Ok(Body::Tensor {
+        dtype,
+        shape,
+        data,
+        number: number.flatten(),
+    })
+}
+
+/// The integer or boolean at such a place, by DLPack's codes.
+fn number(reader: &mut Reader<'_>, dtype: DataType, data: &Range<u64>) -> Option<i64> {
+    const SIGNED: u8 = 0;
+    let length = usize::try_from(data.end.checked_sub(data.start)?).ok()?;
+    let is_number = matches!(dtype.code, SIGNED | 1 | 6) && dtype.lanes == 1;
+    if !is_number || !matches!(length, 1 | 2 | 4 | 8) {
+        return None;
+    }
+    let start = usize::try_from(data.start).ok()?;
+    let before = start.checked_sub(reader.position())?;
+    reader.skip(before, "a tensor's head").ok()?;
+    let bytes = reader.take(length, "a number").ok()?;
+    let (mut word, top) = ([0; 8], bytes.last()?);
+    if dtype.code == SIGNED && *top > i8::MAX as u8 {
+        word = [u8::MAX; 8];
+    }
+    word.get_mut(..length)?.copy_from_slice(bytes);
+    Some(i64::from_le_bytes(word))
 }
 
 /// Element type, dimensions as words, byte range of the elements.

@@ -36,6 +36,7 @@ pub(crate) mod stray;
 mod text;
 mod unwritten;
 pub mod value;
+pub mod ways;
 
 pub(crate) use constants::{read_dtype, tensor_stream};
 pub use instruction::{Argument, Arguments, Instruction, Register};
@@ -138,6 +139,9 @@ pub enum ConstantValue {
         /// Byte range of the elements inside the executable's payload.
         #[serde(skip)]
         data: Range<u64>,
+        /// Its number, where it is one integer or boolean.
+        #[serde(skip)]
+        number: Option<i64>,
     },
     /// A data type.
     Dtype(DataType),

@@ -4,7 +4,7 @@
 //!
 //! What comes through branches, callers and callees is [`super::dataflow`]'s.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::argument_kind::{self, ArgumentKind, kind};
 use super::held::{Dims, Held};
@@ -50,8 +50,9 @@ struct Written<'a> {
 }
 
 impl<'a> Registers<'a> {
-    /// Reads the function of that table index.
-    pub fn of(executable: &'a Executable, function: usize) -> Self {
+    /// Reads the function of that table index. Functions of the library with a builtin's
+    /// name are `own`, by table index: what they do is not known.
+    pub fn of(executable: &'a Executable, function: usize, own: &BTreeSet<i64>) -> Self {
         let function = executable.functions.get(function);
         let range = function.map_or(0..0, |function| function.instructions.clone());
         let mut registers = Self {
@@ -68,7 +69,10 @@ impl<'a> Registers<'a> {
                     dst,
                     function,
                     args,
-                } => registers.call(at, dst, function, args),
+                } => {
+                    let callee = Some(function).filter(|function| !own.contains(function));
+                    registers.call(at, dst, callee, args);
+                }
                 Instruction::Goto { offset }
                 | Instruction::If {
                     false_offset: offset,
@@ -85,8 +89,9 @@ impl<'a> Registers<'a> {
         registers
     }
 
-    fn call(&mut self, at: u64, dst: Register, callee: i64, args: Arguments<'a>) {
-        let callee = builtin(self.executable, callee).unwrap_or_default();
+    fn call(&mut self, at: u64, dst: Register, callee: Option<i64>, args: Arguments<'a>) {
+        let callee = callee.and_then(|callee| builtin(self.executable, callee));
+        let callee = callee.unwrap_or_default();
         if at <= self.straight_until {
             self.check(at, callee, args);
         }

@@ -41,6 +41,7 @@ mod vm_hostile;
 mod vm_listings;
 mod vm_oracle;
 mod vm_registers;
+mod vm_ways;
 #[path = "../../../../tests/all/support/wheels.rs"]
 mod wheels;
 mod writer;

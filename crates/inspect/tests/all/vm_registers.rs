@@ -1,5 +1,7 @@
 //! What one function shows of its registers, in small programs written for it.
 
+use std::collections::BTreeSet;
+
 use artcheck_inspect::vm::argument_kind::ArgumentKind;
 use artcheck_inspect::vm::calls::{RawCall, all_calls};
 use artcheck_inspect::vm::forms;
@@ -120,7 +122,7 @@ fn program(code: &[Vec<i64>]) -> Executable {
 /// The last call, and what is asked of it.
 fn last<T>(code: &[Vec<i64>], ask: impl Fn(&str, &RawCall<'_>, &Registers<'_>) -> T) -> T {
     let executable = program(code);
-    let registers = Registers::of(&executable, 0);
+    let registers = Registers::of(&executable, 0, &BTreeSet::new());
     let call = all_calls(&executable).last().expect("a call");
     let callee = usize::try_from(call.callee).expect("a function");
     ask(&executable.functions[callee].name, &call, &registers)
