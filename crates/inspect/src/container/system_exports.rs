@@ -16,9 +16,7 @@ const WINDOWS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/windows_symbols
 pub(super) fn macos_defines(name: &str) -> bool {
     let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
     let plain = name.split('$').next().unwrap_or(name);
-    system_symbols::is_by_form(name)
-        || begins(&["objc_", "OBJC_"])
-        || name_hash::has(MACOS, plain)
+    system_symbols::is_by_form(name) || begins(&["objc_", "OBJC_"]) || name_hash::has(MACOS, plain)
 }
 
 /// Whether a library of macOS or Windows whose names are known is not known to export this
