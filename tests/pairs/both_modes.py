@@ -17,7 +17,7 @@ from tvm import relax  # noqa: E402
 
 import models  # noqa: E402
 import pipeline  # noqa: E402
-from kinds import KINDS  # noqa: E402
+from kinds import KINDS, wrong  # noqa: E402,F401
 
 TARGETS = {"x86_64": ({"mcpu": "x86-64-v2"}, {}),
            "aarch64": ({}, {"cc": "aarch64-linux-gnu-g++"})}

@@ -55,6 +55,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         check_style(pair, program, out);
     }
     host_calls::check(&RULE, pair, out);
+    if let Some(why) = pair.library.unread() {
+        out.undecided(&RULE, format!("{why}; what it calls was not checked"));
+    }
 }
 
 /// 28 and 29 arguments are valid on both sides of 0.20 with another meaning:

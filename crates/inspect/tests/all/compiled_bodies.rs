@@ -2,11 +2,13 @@
 //! every release that can, for both architectures that are read, they make the same calls
 //! of builtins, with the same arguments.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artcheck_inspect::container;
 use artcheck_inspect::module::{ModelLibrary, locate};
+use artcheck_inspect::rules::Facts;
 use artcheck_inspect::vm::calls::all_calls;
 use artcheck_inspect::vm::{Argument, ConstantValue, Executable};
 
@@ -142,6 +144,43 @@ fn compiled_bodies_make_the_calls_of_the_bytecode() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert!(compared >= 90, "only {compared} pairs were compared");
+}
+
+/// Checks of parameters part the compiled code where the bytecode has no branch: a call that
+/// fails on every run is seen behind them all the same.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn calls_that_fail_are_seen_behind_checks() {
+    const KINDS: [&str; 4] = ["wrong-view", "wrong-item", "wrong-type", "wrong-condition"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut compared = 0;
+    for release in ["0.25", "0.26", "0.27"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let status = Command::new(parts().join(format!("venv/tvm-{release}/bin/python")))
+            .arg(root.join("tests/pairs/both_modes.py"))
+            .arg(folder.path())
+            .args(KINDS)
+            .status();
+        assert!(status.expect("the compiler").success());
+        let misfits = |name: String| {
+            let library = library(&folder.path().join(name));
+            let provides = BTreeSet::new();
+            let blob = library.blob.as_ref().expect("a blob");
+            let facts = Facts::of(&library, blob, &provides);
+            let all = facts.programs[0].misfits.keys();
+            all.map(|misfit| format!("{misfit:?}")).collect::<Vec<_>>()
+        };
+        for kind in KINDS {
+            let wanted = misfits(format!("{kind}-x86_64-bytecode.so"));
+            assert!(!wanted.is_empty(), "{kind}, {release}");
+            for architecture in ["x86_64", "aarch64"] {
+                let found = misfits(format!("{kind}-{architecture}-compiled.so"));
+                assert_eq!(found, wanted, "{kind}, {architecture}, {release}");
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 24);
 }
 
 /// Kernels that became part of the functions that call them: loops, and copies by C's

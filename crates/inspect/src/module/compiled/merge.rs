@@ -132,3 +132,53 @@ fn lead(ahead: &Next, next: Option<usize>, laid: &mut Vec<Step>) {
         laid.push(Step::Goto(last.unwrap_or(usize::MAX)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(function: usize) -> Step {
+        Step::Call {
+            dst: None,
+            function,
+            args: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ways_that_do_the_same_are_one() {
+        // 0 or 2 make the same calls; 4 ends with an error.
+        let steps = [
+            Step::Branch(3),
+            call(1),
+            Step::Goto(7),
+            Step::Branch(5),
+            Step::Goto(4),
+            call(1),
+            Step::Goto(7),
+            Step::Ret(2),
+        ];
+        assert_eq!(merged(&steps), Ok(vec![call(1), Step::Ret(2)]));
+    }
+
+    #[test]
+    fn ways_that_differ_stay_two() {
+        let steps = [
+            Step::Branch(3),
+            call(1),
+            Step::Goto(4),
+            call(2),
+            Step::Ret(0),
+        ];
+        assert_eq!(merged(&steps), Ok(steps.to_vec()));
+    }
+
+    #[test]
+    fn loops_end_only_in_errors_or_go_on() {
+        let round = [Step::Branch(0), call(1), Step::Branch(0), Step::Ret(0)];
+        let wanted = vec![call(1), Step::Branch(0), Step::Ret(0)];
+        assert_eq!(merged(&round), Ok(wanted));
+        let fails = [call(1), Step::Goto(1)];
+        assert_eq!(merged(&fails), Ok(fails.to_vec()));
+    }
+}
