@@ -152,13 +152,23 @@ fn web() -> String {
 /// What JavaScript offers to a WebAssembly library and asks of it.
 fn script(out: &mut String, glue: &Glue) {
     let offers: Vec<&str> = glue.offers.iter().map(String::as_str).collect();
-    let asks = |words: &[String]| glue_asks::names(words).collect::<Vec<&str>>().join(", ");
+    // Functions of the model are behind a dot in the table.
+    let asks = |words: &[String], of_model: bool| {
+        let names = glue_asks::names(words);
+        let names = names.filter(|name| name.starts_with(glue_asks::FUNCTION) == of_model);
+        let names: Vec<&str> = names
+            .map(|name| name.strip_prefix(glue_asks::FUNCTION).unwrap_or(name))
+            .collect();
+        names.join(", ")
+    };
     let lists = [
         ("imports it offers", offers.join(", ")),
         ("exports it needs", glue.exports.join(", ")),
-        ("asks at start for", asks(&glue.instance)),
-        ("asks for chat", asks(&glue.chat)),
-        ("asks for embedding", asks(&glue.embedding)),
+        ("asks at start for", asks(&glue.instance, false)),
+        ("asks for chat", asks(&glue.chat, false)),
+        ("of a chat model", asks(&glue.chat, true)),
+        ("asks for embedding", asks(&glue.embedding, false)),
+        ("of an embedding model", asks(&glue.embedding, true)),
     ];
     for (label, names) in lists.iter().filter(|(_, names)| !names.is_empty()) {
         let _ = writeln!(out, "  {label:<21} {}", shown(names));
