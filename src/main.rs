@@ -1,6 +1,8 @@
 //! `artcheck`: will this compiled model library load and run on that runtime?
 
 #![forbid(unsafe_code)]
+// What only `commands::native` and `report::others` use.
+#![cfg_attr(target_family = "wasm", allow(dead_code))]
 
 #[macro_use]
 mod streams;

@@ -6,6 +6,7 @@ import { counted, fill, h } from "./dom.js";
 import { disassembly } from "./listing.js";
 import { repairs } from "./repair.js";
 import { run } from "./program.js";
+import { named } from "./report.js";
 
 /**
  * @typedef {import("./report.js").Report} Report
@@ -19,11 +20,10 @@ import { run } from "./program.js";
 const VIEWS = {
   Contents: contents,
   Disassembly: async ({ into, file }) => {
-    const { status, stdout, stderr } = await run(["dump", "--asm", file]);
-    fill(into, status === 0 ? disassembly(stdout) : failure(stderr));
+    fill(into, ...answer(await run(["dump", "--asm", named(file)]), disassembly));
   },
-  Metadata: ({ into, file }) => text(into, ["dump", "--metadata", file]),
-  Symbols: ({ into, file }) => text(into, ["dump", "--symbols", file]),
+  Metadata: ({ into, file }) => text(into, ["dump", "--metadata", named(file)]),
+  Symbols: ({ into, file }) => text(into, ["dump", "--symbols", named(file)]),
   Compare: compare,
   Fix: ({ into, file, artifact, given }) => repairs(into, file, artifact, given),
 };
@@ -97,18 +97,26 @@ export function failure(stderr) {
 
 /** What a command prints. @param {HTMLElement} into @param {string[]} args */
 async function text(into, args) {
-  const { status, stdout, stderr } = await run(args);
-  if (status !== 0) return fill(into, failure(stderr));
-  const words = stdout.trim() === "" ? h("p", null, "There is none.") : h("pre", { tabindex: 0 }, stdout);
-  fill(into, words);
+  fill(into, ...answer(await run(args), plain));
+}
+
+const plain = (/** @type {string} */ text) => h("pre", { tabindex: 0 }, text);
+
+/**
+ * What a command printed, and why it is not all.
+ * @param {import("./program.js").Done} done @param {(text: string) => Node} shown
+ */
+function answer({ status, stdout, stderr }, shown) {
+  const words = stdout.trim() ? shown(stdout) : status === 0 && h("p", null, "There is none.");
+  return [words, status !== 0 && (stderr || !words) && failure(stderr)];
 }
 
 /** @param {View} view */
 async function contents({ into, file, artifact }) {
-  const { status, stdout, stderr } = await run(["dump", file]);
+  const done = await run(["dump", named(file)]);
   const libraries = (artifact?.libraries ?? []).map(library);
-  const whole = status === 0 ? h("details", null, h("summary", null, "All that was read"), h("pre", { tabindex: 0 }, stdout)) : failure(stderr);
-  fill(into, artifact?.about && h("p", null, `${artifact.about}.`), ...libraries, whole);
+  const all = (/** @type {string} */ text) => h("details", null, h("summary", null, "All that was read"), plain(text));
+  fill(into, artifact?.about && h("p", null, `${artifact.about}.`), ...libraries, ...answer(done, all));
 }
 
 /** @param {Library} library */
@@ -144,7 +152,7 @@ function compare({ into, file, given }) {
   /** @param {string} other */
   const show = async (other) => {
     fill(answer, h("p", { class: "quiet" }, "Comparing…"));
-    const { status, stdout, stderr } = await run(["diff", file, other]);
+    const { status, stdout, stderr } = await run(["diff", named(file), named(other)]);
     fill(answer, status === 2 ? failure(stderr) : difference(stdout));
   };
   const add = h("button", { type: "button", onclick: async () => {
@@ -157,7 +165,7 @@ function compare({ into, file, given }) {
   } }, "Choose another file");
   const field = h("p", { class: "field" }, h("label", { for: "other" }, "Compare with"), select, h("button", { type: "button", onclick: () => show(select.value) }, "Compare"));
   field.hidden = others.length === 0;
-  fill(into, h("p", null, "What a runtime sees differently in another file. Machine code is not compared."), field, h("p", { class: "buttons" }, add), answer);
+  fill(into, h("p", null, "What a runtime sees differently in another file."), field, h("p", { class: "buttons" }, add), answer);
 }
 
 /** Lines, those that are gone and those that are new marked. @param {string} text */

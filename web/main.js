@@ -42,7 +42,7 @@ async function take(given) {
   const started = performance.now();
   say(`Reading ${counted(given.length, "file")}…`);
   await clear();
-  given = apart(given);
+  given = apart(given, new Set());
   await add(given);
   state.files = new Set(given.map(({ path }) => path));
   state.runtime = "";
@@ -51,17 +51,19 @@ async function take(given) {
   // What is shown of the files before is not of these, wherever the focus is.
   by("inside").hidden = true;
   await scan(started);
-  by("headline").focus();
+  if (!by("report").hidden) by("headline").focus();
 }
 
-/** Files with a path of their own: those that share one get folders. @param {Given[]} given */
-function apart(given) {
-  /** @type {Map<string, number>} */
-  const met = new Map();
+/**
+ * Files with a path of their own: those that share one get folders.
+ * @param {Given[]} given @param {Set<string>} taken paths of other files
+ */
+function apart(given, taken) {
   return given.map(({ path, file }) => {
-    const times = (met.get(path) ?? 0) + 1;
-    met.set(path, times);
-    return { path: times > 1 ? `${times}/${path}` : path, file };
+    let own = path;
+    for (let times = 2; taken.has(own); times += 1) own = `${times}/${path}`;
+    taken.add(own);
+    return { path: own, file };
   });
 }
 
@@ -140,9 +142,8 @@ function actions(here) {
 function another() {
   return new Promise((resolve) => {
     const input = h("input", { type: "file", onchange: async () => {
-      const given = chosen(input.files);
+      const given = apart(chosen(input.files), state.files);
       await add(given);
-      for (const { path } of given) state.files.add(path);
       resolve(given[0]?.path);
     }, oncancel: () => resolve(undefined) });
     input.click();
@@ -214,11 +215,15 @@ function listen() {
 
 /** A report that came in the address. */
 async function linked() {
-  const json = await reportOf(location.hash);
-  if (json === undefined) return;
-  state.json = json;
-  state.runtime = "";
-  await show(undefined, false);
+  try {
+    const json = await reportOf(location.hash);
+    if (json === undefined) return;
+    state.json = json;
+    state.runtime = "";
+    await show(undefined, false);
+  } catch {
+    return say(failure("The report in this link cannot be read: a part of the link is missing, or it was changed."));
+  }
   say("This report came in the link. The files it is about are not here.");
 }
 

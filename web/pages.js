@@ -48,9 +48,11 @@ export class Pages {
     if (!lazy_base) return false;
     const first = at / PAGE;
     const end = Math.ceil((at + length) / PAGE);
-    this.files = this.files.filter((file) => file.end <= first || file.first >= end);
+    // Nothing stays marked that belongs to no file: a look covers the next page too.
+    const gone = this.files.filter((file) => file.first < end && first < file.end);
+    for (const file of gone) this.table().fill(0, file.first, file.end);
+    this.files = this.files.filter((file) => !gone.includes(file));
     if (length <= AT_ONCE) {
-      if (lazy_table_is_set(this.exports)) this.table().fill(0, first, end);
       new Uint8Array(memory.buffer, at, length).set(node.bytes.read(0, length));
       return true;
     }

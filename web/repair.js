@@ -4,7 +4,7 @@
 
 import { download, fill, h, sized } from "./dom.js";
 import { run, written } from "./program.js";
-import { newestFirst, short } from "./report.js";
+import { named, newestFirst, quote, short } from "./report.js";
 
 /**
  * @param {HTMLElement} into @param {string} file
@@ -17,18 +17,19 @@ export async function repairs(into, file, artifact, given) {
   const runtimes = newestFirst(given.report.verdicts.map((one) => one.runtime)).filter((name) => !given.files.includes(name));
   const runtime = h("select", { id: "for" }, ...runtimes.map((name) => h("option", { value: name }, RELEASES.test(name) ? `TVM ${short(name)}` : name)));
 
+  const path = named(file);
   /** @param {string[]} args @param {boolean} writes */
   const act = async (args, writes) => {
     fill(answer, h("p", { class: "quiet" }, "Working…"));
     const { stdout, stderr } = await run(args);
     const words = [stdout, stderr].join("").trim();
-    fill(answer, h("p", { class: "quiet" }, h("code", null, `artcheck ${args.join(" ")}`)), h("pre", { tabindex: 0 }, words));
+    fill(answer, h("p", { class: "quiet" }, h("code", null, `artcheck ${args.map(quote).join(" ")}`)), h("pre", { tabindex: 0 }, words));
     if (writes) {
       await offer(results);
       await given.rescan();
     }
   };
-  const plan = (/** @type {boolean} */ apply) => act(["fix", file, "--runtime", runtime.value, ...(apply ? ["--apply", "--in-place"] : [])], apply);
+  const plan = (/** @type {boolean} */ apply) => act(["fix", path, "--runtime", runtime.value, ...(apply ? ["--apply", "--in-place"] : [])], apply);
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick) => h("button", { type: "button", onclick }, words);
   const tagged = (artifact?.libraries ?? []).length > 0;
   fill(
@@ -38,10 +39,10 @@ export async function repairs(into, file, artifact, given) {
     h(
       "p",
       { class: "buttons" },
-      tagged && button("Retag to tirx", () => act(["patch", "retag", file, "--to", "tirx", "--in-place"], true)),
-      tagged && button("Retag to tir", () => act(["patch", "retag", file, "--to", "tir", "--in-place"], true)),
-      artifact?.format === "mach-o" && button("Sign ad hoc", () => act(["patch", "sign", file, "--in-place"], true)),
-      button("Undo the last change", () => act(["unpatch", file], true)),
+      tagged && button("Retag to tirx", () => act(["patch", "retag", path, "--to", "tirx", "--in-place"], true)),
+      tagged && button("Retag to tir", () => act(["patch", "retag", path, "--to", "tir", "--in-place"], true)),
+      artifact?.format === "mach-o" && button("Sign ad hoc", () => act(["patch", "sign", path, "--in-place"], true)),
+      button("Undo the last change", () => act(["unpatch", path], true)),
     ),
     answer,
     results,

@@ -36,7 +36,6 @@ export function showReport(into, report, page) {
     ),
     h("div", { class: "actions" }, ...page.actions),
     picture(report, page),
-    problems(report),
     ...findings(report, page),
     page.text && h("details", null, h("summary", null, "As on the command line"), h("pre", { tabindex: 0 }, page.text)),
   );
@@ -175,7 +174,7 @@ function picture(report, page) {
         "table",
         null,
         h("caption", { class: "sr" }, "Which library runs on which runtime, the newest release first"),
-        h("thead", null, h("tr", null, h("th", { scope: "col" }, names.every((name) => RELEASE.test(name)) ? "on TVM" : "on"), ...head)),
+        h("thead", null, h("tr", null, h("th", { scope: "col" }, names.every((name) => RELEASE.test(name)) ? "on\u00a0TVM" : "on"), ...head)),
         h("tbody", null, ...body),
       ),
     ),
@@ -186,13 +185,6 @@ function picture(report, page) {
 /** The end of a path, which tells it apart. @param {string} path */
 function tail(path) {
   return path.split("/").pop() ?? path;
-}
-
-/** Files that could not be read. @param {Report} report */
-function problems(report) {
-  const lines = report.artifacts.flatMap((one) => one.problems.map((problem) => h("li", null, h("strong", null, one.path), `: ${problem.detail}`)));
-  if (lines.length === 0) return null;
-  return h("div", { class: "note caution" }, h("h3", null, "Not read, or not in full"), h("ul", null, ...lines.slice(0, MOST)));
 }
 
 /**
@@ -221,7 +213,7 @@ function card(group, page) {
   const word = first.severity === "info" ? "note" : first.severity;
   const state = { error: "bad", warning: "caution", info: "plain" }[first.severity];
   const runtime = runtimes.length === 1 && RELEASE.test(runtimes[0]) ? `TVM ${short(runtimes[0])}` : "this runtime";
-  const quoted = files.length === 1 ? quote(first.file ?? files[0]) : "FILE";
+  const quoted = files.length === 1 ? quote(named(first.file ?? files[0])) : "FILE";
   const rows = [
     row("in", files.slice(0, 20), files.length - 20),
     row("on", runtimes.length ? [on(runtimes)] : []),
@@ -276,7 +268,12 @@ function place(at) {
   return parts.join(", ");
 }
 
-/** A path as a shell takes it. @param {string} path */
-export function quote(path) {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+/** A path that is never taken for an option. @param {string} path */
+export function named(path) {
+  return path.startsWith("-") ? `./${path}` : path;
+}
+
+/** A word as a shell takes it. @param {string} word */
+export function quote(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

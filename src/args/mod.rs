@@ -3,21 +3,16 @@
 
 mod application;
 mod diff;
-mod doctor;
 mod dump;
 mod fix;
 mod format;
-mod init;
-mod merge;
+#[cfg(not(target_family = "wasm"))]
+mod native;
 mod patch;
 mod report;
 mod rules;
 mod runtime;
 mod scan;
-#[cfg(not(target_family = "wasm"))]
-mod shell;
-#[cfg(not(target_family = "wasm"))]
-mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -26,12 +21,11 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
-pub use self::doctor::DoctorArgs;
 pub use self::dump::DumpArgs;
 pub use self::fix::FixArgs;
 pub use self::format::PlainFormat;
-pub use self::init::InitArgs;
-pub use self::merge::MergeArgs;
+#[cfg(not(target_family = "wasm"))]
+pub use self::native::*;
 pub use self::patch::{
     ChangeArgs, InPlace, PatchAlignArgs, PatchCommand, PatchConvertArgs, PatchFileArgs,
     PatchModelLibArgs, PatchRetagArgs, PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
@@ -39,10 +33,6 @@ pub use self::patch::{
 pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
-#[cfg(not(target_family = "wasm"))]
-pub use self::shell::{CompletionsArgs, ManArgs};
-#[cfg(not(target_family = "wasm"))]
-pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
 ///
@@ -183,37 +173,11 @@ pub enum Command {
     /// Plan a repair for every error, and carry it out with --apply.
     #[command(after_help = "Example: artcheck fix dist/qwen3.so --runtime tvm-0.27 --apply")]
     Fix(FixArgs),
-    /// Run models on a real runtime and compare the answers.
-    #[cfg(not(target_family = "wasm"))]
-    #[command(
-        after_help = "Example: artcheck verify dist/qwen3.so --weights dist/weights --prompt Hello"
-    )]
-    Verify(VerifyArgs),
-    /// The child process of one row.
-    #[cfg(not(target_family = "wasm"))]
-    #[command(hide = true)]
-    VerifyRow,
-    /// Print the JSON Schema of the JSON report.
-    #[command(after_help = "Example: artcheck schema > artcheck.schema.json")]
-    Schema,
-    /// Write a commented artcheck.toml, or a matrix for `verify`.
-    #[command(after_help = "Examples: artcheck init\n          artcheck init --verify dist")]
-    Init(InitArgs),
-    /// Join JSON reports of shards or platforms into one report.
-    #[command(after_help = "Example: artcheck merge linux.json mac.json --format markdown")]
-    Merge(MergeArgs),
     /// Show what changed between two artifacts.
     #[command(after_help = "Example: artcheck diff before.so after.so")]
     Diff(DiffArgs),
-    /// Describe this machine's runtimes and libraries, for an issue.
-    #[command(after_help = "Example: artcheck doctor .venv")]
-    Doctor(DoctorArgs),
-    /// Print completions for a shell.
+    /// What has no use in a page.
     #[cfg(not(target_family = "wasm"))]
-    #[command(after_help = "Example: artcheck completions bash")]
-    Completions(CompletionsArgs),
-    /// Print the manual pages.
-    #[cfg(not(target_family = "wasm"))]
-    #[command(after_help = "Example: artcheck man --out man")]
-    Man(ManArgs),
+    #[command(flatten)]
+    Native(NativeCommand),
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::Architecture;
@@ -15,7 +15,6 @@ use artcheck_inspect::vm::{ConstantValue, Executable, Function, FunctionKind, di
 use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::terminal::Terminal;
 use crate::args::{DiffArgs, PlainFormat};
@@ -213,13 +212,8 @@ fn compare(before: &Pieces, after: &Pieces) -> Vec<Section> {
 }
 
 fn unified(old: &str, new: &str) -> String {
-    TextDiff::configure()
-        .timeout(PATIENCE)
-        .diff_lines(old, new)
-        .unified_diff()
-        .context_radius(CONTEXT)
-        .missing_newline_hint(false)
-        .to_string()
+    let until = Instant::now().checked_add(PATIENCE);
+    artcheck_patch::unified::unified(old, new, CONTEXT, until, false)
 }
 
 fn pieces(file: &Path) -> anyhow::Result<Pieces> {

@@ -6,6 +6,7 @@ use std::path::{MAIN_SEPARATOR, Path};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::glue::{self, Glue};
+use artcheck_inspect::runtime::glue_asks;
 use artcheck_inspect::runtime::{FactView, RuntimeProfile, release};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
@@ -135,12 +136,13 @@ fn web() -> String {
 /// What JavaScript offers to a WebAssembly library and asks of it.
 fn script(out: &mut String, glue: &Glue) {
     let offers: Vec<&str> = glue.offers.iter().map(String::as_str).collect();
+    let asks = |words: &[String]| glue_asks::names(words).collect::<Vec<&str>>().join(", ");
     let lists = [
         ("imports it offers", offers.join(", ")),
         ("exports it needs", glue.exports.join(", ")),
-        ("asks at start for", glue.instance.join(", ")),
-        ("asks for chat", glue.chat.join(", ")),
-        ("asks for embedding", glue.embedding.join(", ")),
+        ("asks at start for", asks(&glue.instance)),
+        ("asks for chat", asks(&glue.chat)),
+        ("asks for embedding", asks(&glue.embedding)),
     ];
     for (label, names) in lists.iter().filter(|(_, names)| !names.is_empty()) {
         let _ = writeln!(out, "  {label:<21} {}", shown(names));

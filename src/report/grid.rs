@@ -25,10 +25,6 @@ pub struct Row<'a> {
     /// The artifact, with the library's prefix where it has one.
     pub subject: String,
     /// The artifact.
-    #[cfg_attr(
-        target_family = "wasm",
-        expect(dead_code, reason = "only the HTML report says it")
-    )]
     pub artifact: &'a Entry,
     /// `None` where a pair was not looked at.
     pub cells: Vec<Option<&'a Verdict>>,

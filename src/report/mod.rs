@@ -4,25 +4,20 @@ pub mod contents;
 pub mod finding;
 pub mod fingerprint;
 pub mod format;
-pub mod github;
-pub mod gitlab;
 pub mod grid;
 pub mod groups;
-#[cfg_attr(target_family = "wasm", path = "html_left_out.rs")]
-pub mod html;
 pub mod human;
 pub mod json;
-#[cfg_attr(target_family = "wasm", path = "junit_left_out.rs")]
-pub mod junit;
 pub mod markdown;
 pub mod matrix;
 pub mod model;
+#[cfg_attr(target_family = "wasm", path = "others_left_out.rs")]
+mod others;
 pub mod output;
 pub mod paths;
 pub mod phrases;
 pub mod run;
 pub mod runtime_names;
-pub mod sarif;
 pub mod shards;
 pub mod shared;
 pub mod shown;

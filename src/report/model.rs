@@ -239,7 +239,6 @@ impl Report {
     }
 
     /// The findings of each artifact.
-    #[cfg(not(target_family = "wasm"))]
     pub fn by_artifact(&self) -> HashMap<Key, Vec<&Finding>> {
         let mut found: HashMap<Key, Vec<&Finding>> = HashMap::new();
         for finding in &self.findings {

@@ -14,7 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
-use super::{github, gitlab, html, human, json, junit, markdown, matrix, sarif};
+use super::{human, json, markdown, matrix, others};
 use crate::replace;
 use crate::streams::{Piped, stdout};
 
@@ -224,12 +224,8 @@ fn render(
         Format::Json => return json::write(report, out),
         Format::Human if options.matrix => matrix::render(report, style),
         Format::Human => human::render(report, style, options.verbose),
-        Format::Sarif => sarif::render(report)?,
-        Format::Junit => junit::render(report, options.fail_on)?,
-        Format::Github => github::render(report),
-        Format::Gitlab => gitlab::render(report)?,
         Format::Markdown => markdown::render(report),
-        Format::Html => html::render(report)?,
+        other => others::render(report, other, options.fail_on)?,
     };
     out.write_all(text.as_bytes())?;
     Ok(())

@@ -8,16 +8,8 @@ use artcheck_inspect::shell;
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     /// The command, quoted; empty where a report was read.
-    #[cfg_attr(
-        target_family = "wasm",
-        expect(dead_code, reason = "only the HTML report says it")
-    )]
     pub command: String,
     /// When, in words.
-    #[cfg_attr(
-        target_family = "wasm",
-        expect(dead_code, reason = "only the HTML report says it")
-    )]
     pub date: String,
     /// The paths, quoted.
     pub paths: Vec<String>,

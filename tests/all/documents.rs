@@ -18,6 +18,9 @@ const TEXTS: [&str; 10] = [
     "rs", "md", "toml", "py", "cc", "h", "in", "yml", "html", "sh",
 ];
 
+/// Folders of what is built, fetched or given.
+const OTHERS: [&str; 5] = ["target", "node_modules", "dist", ".git", "artifacts"];
+
 /// A fault and where it is.
 type Faults = Vec<String>;
 
@@ -156,7 +159,7 @@ fn texts(wanted: impl Fn(&Path) -> bool) -> BTreeMap<PathBuf, String> {
             let path = entry.path();
             let name = entry.file_name();
             if path.is_dir() {
-                if name != "target" && name != ".git" && name != "artifacts" {
+                if !OTHERS.iter().any(|other| name == *other) {
                     folders.push(path);
                 }
             } else if wanted(&path)

@@ -85,6 +85,8 @@ mod silent_changes;
 #[cfg(target_os = "linux")]
 mod slow_compilers;
 mod sorts;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod started;
 mod systems;
 mod tables;
 mod terminal;

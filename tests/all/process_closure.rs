@@ -14,20 +14,20 @@ const OLDER: &str = "int TVMFFITypeGetOrAllocIndex(void) { return 0; }\n\
     int TVMFFIFunctionSetGlobal(void) { return 0; }\n";
 
 /// A program, `app`, that calls tvm-ffi in `lib/`.
-struct App(tempfile::TempDir);
+pub(crate) struct App(pub(crate) tempfile::TempDir);
 
 impl App {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let app = Self(folder());
         app.library("lib/libtvm_ffi.so", REGISTRY, &[]);
         app
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn library(&self, file: &str, source: &str, flags: &[&str]) -> PathBuf {
+    pub(crate) fn library(&self, file: &str, source: &str, flags: &[&str]) -> PathBuf {
         let path = self.path(file);
         let folder = path.parent().expect("a folder");
         std::fs::create_dir_all(folder).expect("a folder");
@@ -39,7 +39,7 @@ impl App {
     }
 
     /// Links the program with libraries of its folder.
-    fn link(&self, calls: &str, run_path: &str, with: &[&str]) {
+    pub(crate) fn link(&self, calls: &str, run_path: &str, with: &[&str]) {
         let source = format!(
             "int TVMFFIFunctionCall(void); {calls}; int main(void) {{ return TVMFFIFunctionCall(); }}\n"
         );
@@ -60,14 +60,22 @@ impl App {
     }
 
     /// Whether it starts, whatever the machine's own folders have.
-    fn starts(&self) -> bool {
+    pub(crate) fn starts(&self) -> bool {
         let mut run = Command::new(self.path("app"));
         let run = run.env_remove("LD_LIBRARY_PATH").output();
         run.is_ok_and(|run| run.status.success())
     }
 
+    /// What the loader, or the shell, prints of it.
+    pub(crate) fn said(&self) -> String {
+        let mut run = Command::new("sh");
+        let run = run.args(["-c", "./app"]).current_dir(self.0.path());
+        let run = run.env_remove("LD_LIBRARY_PATH").output().expect("a shell");
+        String::from_utf8_lossy(&run.stderr).into_owned()
+    }
+
     #[track_caller]
-    fn breaks(&self, code: &str) {
+    pub(crate) fn breaks(&self, code: &str) {
         assert!(!self.starts(), "it starts");
         let (report, status) = scan([self.0.path(), Path::new("--complete")]);
         assert_eq!(rules(&report, &["error"]), [code], "{report:#}");
@@ -75,7 +83,7 @@ impl App {
     }
 
     #[track_caller]
-    fn fits(&self) {
+    pub(crate) fn fits(&self) {
         assert!(self.starts(), "it does not start");
         let (report, status) = scan([self.0.path(), Path::new("--complete")]);
         assert_eq!(
@@ -96,11 +104,15 @@ fn what_a_library_names_must_be_there() {
         "int inner(void); int outer(void) { return inner(); }",
         &named,
     );
-    app.link("int outer(void)", "$ORIGIN/lib", &["lib/libouter.so"]);
+    let calls = "int outer(void); __attribute__((constructor)) void call(void) { outer(); }";
+    app.link(calls, "$ORIGIN/lib", &["lib/libouter.so"]);
     app.fits();
-    // Defined no more: looked for at the first call, which never comes.
+    // Defined no more: looked for at the first call, as what the program itself asks for.
     app.library("lib/libinner.so", "int other;", &[]);
-    app.fits();
+    app.breaks("AC203");
+    let says = "undefined symbol: inner";
+    assert!(app.said().contains(says), "{}", app.said());
+    assert!(scan([app.0.path()]).0.to_string().contains(says));
     let now = [&named[..], &["-Wl,-z,now", "-Wl,--allow-shlib-undefined"]].concat();
     app.library(
         "lib/libouter.so",

@@ -366,3 +366,45 @@ fn a_prefix_is_nothing_that_javascript_asks_for() {
     }
     assert_eq!(codes(&module), [serde_json::Value::Null; 0]);
 }
+
+/// What an engine's constructor asks of the model, with what it does where that is missing.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_the_engine_asks_of_the_model_decides() {
+    let script = std::fs::read_to_string(folder("web-runtime-0.27").join("lib/index.js"));
+    let script = script.expect("the package");
+    let library = part("built").join(LINKED);
+    let top = make::folder();
+    let says = |pipelines: &str| {
+        let text = format!("{script}\n{pipelines}\n");
+        make::put(top.path(), "index.js", text);
+        let manifest = r#"{"name":"@mlc-ai/web-runtime","version":"9.9.9","main":"index.js"}"#;
+        make::put(top.path(), "package.json", manifest);
+        predicted(&library, &top.path().to_string_lossy())
+    };
+    let of = |body: &str| {
+        let class = |name: &str| format!("class {name} {{ constructor(tvm) {{ {body} }} }}");
+        says(&[class("LLMChatPipeline"), class("EmbeddingPipeline")].concat())
+    };
+    let words = |name: &str| (Some(format!("Cannot find function {name}")), 1);
+    let fits = (None, 0);
+    assert_eq!(of(r#"this.vm.getFunction("prefill");"#), fits);
+    assert_eq!(of(r#"this.vm.getFunction("nothing");"#), words("nothing"));
+    let tries = r#"let old = false;
+        try { this.vm.getFunction("nothing"); old = true; } catch (e) { this.vm.getFunction("prefill"); }
+        if (old) { this.vm.getFunction("never"); }"#;
+    assert_eq!(of(tries), fits);
+    assert_eq!(of(&tries.replace("prefill", "neither")), words("neither"));
+    let otherwise = tries.replace("\"nothing\"", "\"_metadata\"");
+    assert_eq!(of(&otherwise), words("never"));
+    assert_eq!(
+        of(
+            r#"new Grammar(tvm); } } class Grammar { constructor(tvm) { tvm.getGlobalFunc("no.such");"#
+        ),
+        (Some("Cannot find global function no.such".to_owned()), 1)
+    );
+    // An engine of chat models alone.
+    let (words, status) =
+        says(r#"class LLMChatPipeline { constructor(tvm) { this.vm.getFunction("prefill"); } }"#);
+    assert_eq!((words, status), (None, 1));
+}

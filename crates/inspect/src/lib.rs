@@ -48,6 +48,8 @@ pub mod shown;
 pub mod source;
 mod spelling;
 mod target;
+#[cfg_attr(target_family = "wasm", path = "threads_wasm.rs")]
+mod threads;
 mod version;
 pub mod vm;
 mod words;

@@ -60,8 +60,13 @@ mod host {
     }
 }
 
+fn no_room() -> io::Error {
+    let why = "a page has no memory for a file of this size; artcheck on the command line reads it";
+    io::Error::new(io::ErrorKind::OutOfMemory, why)
+}
+
 fn grow(length: usize) -> io::Result<&'static mut [u8]> {
-    host::grow(length.div_ceil(PAGE)).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    host::grow(length.div_ceil(PAGE)).ok_or_else(no_room)
 }
 
 /// Memory for a file: the smallest that was let go and is large enough.
@@ -78,7 +83,7 @@ fn memory_for(length: usize) -> io::Result<&'static mut [u8]> {
 /// The bytes of an open file.
 pub(crate) fn of_file(file: &File) -> io::Result<FilePages> {
     let length = usize::try_from(file.metadata()?.len());
-    let length = length.map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let length = length.map_err(|_| no_room())?;
     let mut pages = FilePages {
         memory: memory_for(length)?,
         length: 0,

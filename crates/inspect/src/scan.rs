@@ -40,13 +40,14 @@ mod unlisted;
 mod unopened;
 mod verdict;
 mod weight;
+mod wheel;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::threads::{self, prelude::*};
 use candidates::{Fault, Runtimes};
-use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
 
@@ -104,26 +105,17 @@ impl Scan {
 /// Says how many threads this process reads with, `None` for as many as it has
 /// cores. The calling thread is one of them. For a program to call once, before
 /// anything is read.
-pub fn use_threads(jobs: Option<usize>) -> Result<(), rayon::ThreadPoolBuildError> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs.unwrap_or(0))
-        .use_current_thread()
-        .build_global()
+pub fn use_threads(jobs: Option<usize>) -> Result<(), threads::NotStarted> {
+    threads::for_process(jobs)
 }
 
 /// Scans. Problems with single files become facts of their artifacts; the
 /// only error is a thread pool that cannot be started.
-pub fn scan(
-    options: &ScanOptions,
-    progress: &dyn Progress,
-) -> Result<Scan, rayon::ThreadPoolBuildError> {
-    let Some(threads) = options.jobs else {
-        return Ok(run(options, progress));
-    };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()?;
-    Ok(pool.install(|| run(options, progress)))
+pub fn scan(options: &ScanOptions, progress: &dyn Progress) -> Result<Scan, threads::NotStarted> {
+    match options.jobs {
+        Some(count) => threads::with(count, || run(options, progress)),
+        None => Ok(run(options, progress)),
+    }
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
@@ -162,10 +154,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let shared = Shared::default();
     let owners = packages::Owners::default();
     let mut findings = own_findings(&mut artifacts, options.target.as_ref(), &shared, &owners);
-    let given = options
-        .runtimes
-        .iter()
-        .filter_map(|runtime| runtime.load_set.as_ref());
+    let given = options.runtimes.iter();
+    let given = given.filter_map(|one| one.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
     // The parts of given runtimes are no artifacts, and must run on the target too.
@@ -193,10 +183,11 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     for (set, outcome) in load_sets.iter().zip(&of_sets) {
         tell(&mut artifacts, &outcome.undecided, &set.place);
     }
-    let first = artifacts.first().map(|artifact| artifact.path.clone());
-    let first = first.unwrap_or_else(|| Place::file("."));
+    let first = artifacts.first();
+    let first = first.map_or_else(|| Place::file("."), |one| one.path.clone());
     tell(&mut artifacts, &of_others.undecided, &first);
     let faults = faults(&sets, &of_sets, &own);
+    installations::refuse(&installations, &of_others.findings, &artifacts, &mut own);
     // What an engine reads of a library is no matter of the runtime.
     own.retain(|_, rules| {
         rules.retain(|rule| *rule != rules::METADATA);
@@ -400,9 +391,9 @@ fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Outcom
 }
 
 /// What is wrong inside one load set, and what it needs.
-fn of_load_set(load_set: &LoadSet) -> Outcome {
+fn of_load_set(set: &LoadSet) -> Outcome {
     let mut outcome = Outcome::default();
-    rules::ask(&Subject::LoadSet(load_set), &mut outcome);
+    rules::ask(&Subject::LoadSet(set), &mut outcome);
     outcome
 }
 
@@ -462,7 +453,7 @@ fn below_floor(set: &LoadSet, target: &Target) -> Vec<Finding> {
 /// shim that was added to one is loaded with it.
 fn given_companions(options: &ScanOptions) -> Vec<Artifact> {
     let given = options.runtimes.iter();
-    let sets = given.filter_map(|given| given.load_set.as_ref());
+    let sets = given.filter_map(|one| one.load_set.as_ref());
     let places: BTreeSet<Place> = sets.flat_map(companions::named_by).collect();
     let files = places.iter().filter(|place| !place.is_member());
     files.flat_map(|place| artifacts_of(place.path())).collect()

@@ -10,6 +10,8 @@ pub mod receipt;
 pub mod shim;
 pub mod source;
 mod staged;
+#[doc(hidden)] // For `artcheck diff`.
+pub mod unified;
 #[doc(hidden)]
 pub mod write;
 

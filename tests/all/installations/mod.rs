@@ -11,6 +11,7 @@ mod foreign;
 mod frozen;
 mod made_up;
 mod requirements;
+mod wheels;
 
 use std::path::{Path, PathBuf};
 

@@ -343,6 +343,12 @@ pub struct Binary {
     /// The level of x86-64 that an ELF file says it needs (`x86-64-v3`), from the second on.
     #[serde(skip)]
     pub isa_level: Option<u32>,
+    /// The loader that an ELF program names.
+    #[serde(skip)]
+    pub interpreter: Option<String>,
+    /// Whether its loader is told to look in no folder of the system (`-z nodefaultlib`).
+    #[serde(skip)]
+    pub without_system: bool,
     /// What glibc's `dlopen` says of an ELF file that is no library.
     #[serde(skip)]
     pub refusal: Option<&'static str>,
@@ -431,6 +437,8 @@ impl Binary {
             other_slices: Vec::new(),
             min_os: None,
             isa_level: None,
+            interpreter: None,
+            without_system: false,
             refusal: None,
             identity: None,
             needed: Vec::new(),

@@ -20,6 +20,13 @@ pub enum Engine {
     WebLlm,
 }
 
+/// Host functions that mlc-llm adds to a model for engines; its own program calls none.
+pub(super) const HOST_FUNCTIONS: [&str; 3] = [
+    "apply_bitmask_inplace",
+    "apply_logit_bias_inplace",
+    "apply_penalty_inplace",
+];
+
 /// What the model is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -228,7 +235,8 @@ fn mlc_chat(state: &str) -> Result<&'static [Need], String> {
 
 fn web_chat(state: &str) -> Result<&'static [Need], String> {
     Ok(match state {
-        "kv_cache" => &[EMBED, WEB_STEPS, WEB_CACHE],
+        // What each version calls of such a model is read from its JavaScript.
+        "kv_cache" => &[],
         "rnn_state" => &[EMBED, WEB_STEPS, RNN_STATE],
         "hybrid" => &[EMBED, BATCH_PREFILL, BATCH_DECODE, WEB_CACHE, RNN_STATE],
         "none" => return Err("web-llm refuses a model that keeps no state".to_owned()),

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 use memchr::{memchr_iter, memmem};
 
+use super::engine::HOST_FUNCTIONS;
 use super::symbols::{HostNames, blob_symbol};
 use super::{ModelLibrary, SymbolGeneration};
 use crate::limits::MAX_REGISTERED_NAME;
@@ -81,12 +82,13 @@ fn strings(data: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Names the executable looks up when it starts.
+/// Names the executable looks up when it starts, and those that engines call.
 fn packed_names(library: &ModelLibrary) -> HashSet<String, RandomState> {
     let blob = library.blob.as_ref().into_iter();
     blob.flat_map(|blob| blob.executables())
         .flat_map(|(_, executable)| &executable.functions)
         .filter(|function| function.kind == FunctionKind::Packed)
         .map(|function| function.name.clone())
+        .chain(HOST_FUNCTIONS.map(str::to_owned))
         .collect()
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
-use super::run_paths::not_found;
+use super::run_paths::{NOT_PASSED_ON, not_found};
 use super::wanted::{User, wanted};
 use super::{
     ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, device_parts, loaded, run_paths,
+    start,
 };
 use crate::artifact::Role;
-use crate::container::{Binary, Format, places};
+use crate::container::{Binary, BinaryKind, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::ModelLibrary;
@@ -18,6 +19,7 @@ use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::dependencies::{self, Closure, Dependencies};
 use crate::runtime::distribution::FFI;
+use crate::runtime::file_found::{FileFound, look};
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::presence::Presence;
@@ -140,7 +142,17 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             .members
             .iter()
             .find(|member| member.path == **first);
-        if let Some(said) = asking.and_then(|member| not_found(&needed, member.binary.format)) {
+        let instead = asking.and_then(|one| run_paths::instead(&one.path, &one.binary, &needed));
+        if let Some((file, what)) = &instead {
+            finding.message = format!("`{needed}` is needed, and the file of that name {what}");
+            finding = finding
+                .severity(Severity::Error)
+                .evidence(format!("{file} {what}"))
+                .help("take that library from the build for this processor and system");
+        }
+        if let Some(said) =
+            asking.and_then(|member| not_found(&needed, member.binary.format, false))
+        {
             finding = finding.says(said);
         }
         if wanting.len() > 1 {
@@ -157,7 +169,8 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
 /// Whether a library that was read under another name, as conda links them, is where the
 /// loader looks, or where Python has loaded it from before.
 fn is_linked(load_set: &LoadSet, place: &Place, binary: &Binary, needed: &str) -> bool {
-    let is_file = |place: &Place| !place.is_member() && place.path().is_file();
+    let is_file =
+        |place: &Place| !place.is_member() && look(place.path(), binary) == FileFound::Library;
     let of_python = load_set
         .environment
         .as_ref()
@@ -230,6 +243,7 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
             machine: load_set.machine.as_deref(),
             is_certain,
             is_model: false,
+            is_program: false,
             members: &[],
             known: &known,
         };
@@ -259,6 +273,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         machine: binding.machine,
         is_certain: true,
         is_model: binding.artifact.role == Role::ModelLibrary,
+        is_program: binary.kind == BinaryKind::Program,
         members: binding.load_set.map_or(&[], |set| &set.members),
         known: binding.known,
     };
@@ -271,6 +286,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         out.need(need);
     }
     run_paths::check(&RULE, binding, binary, out);
+    start::check(&RULE, binding, binary, out);
     let Some(load_set) = binding.load_set else {
         return;
     };
@@ -318,6 +334,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         let is_packages = matches!(one.brings, Some(Brings::Package(_)));
         let severity = match user.machine {
             _ if one.presence == Presence::Gone => Severity::Error,
+            _ if one.from_start.is_some() => Severity::Info,
             Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
             // Another folder may have it under that name.
             None if one.unlinked.is_some() => Severity::Warning,
@@ -325,6 +342,9 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
             _ => Severity::Error,
         };
         let message = match severity {
+            Severity::Info if one.from_start.is_some() => {
+                format!("finds `{name}` in the folder that the process is started in alone")
+            }
             Severity::Info => format!("needs `{name}` of the machine"),
             _ => format!("`{name}` is needed and is not where the loader looks"),
         };
@@ -335,7 +355,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         let finding = Finding::new(&RULE, user.place, message)
             .severity(severity)
             .on(user.runtime)
-            .says_known(not_found(name, user.binary.format))
+            .says_known(not_found(name, user.binary.format, user.is_program))
             .help(one.help());
         out.push(finding);
     }
@@ -352,17 +372,28 @@ fn of_loaded(
 ) -> Vec<Need> {
     let mut needs = Vec::new();
     for (library, names) in &closure.lacking {
-        let mut binary = library.binary.clone();
-        binary.needed.retain(|needed| names.contains(&needed.name));
-        let asking = User {
-            place: &library.place,
-            binary: &binary,
-            is_model: false,
-            ..*user
-        };
-        let mut own = Outcome::default();
-        needs.extend(others(&asking, &mut own));
-        loaded::tell(user.place, &library.place, own, out);
+        for name in names {
+            let mut binary = library.binary.clone();
+            binary.needed.retain(|needed| needed.name == *name);
+            let asking = User {
+                place: &library.place,
+                binary: &binary,
+                is_model: false,
+                ..*user
+            };
+            let mut own = Outcome::default();
+            let found = others(&asking, &mut own);
+            match is_not_passed_on(user, name) {
+                true => {
+                    let [why, help] = NOT_PASSED_ON;
+                    let findings = own.findings.into_iter();
+                    own.findings = findings.map(|one| one.evidence(why).help(help)).collect();
+                    needs.extend(found.iter().map(|_| run_paths::where_looked(name)));
+                }
+                false => needs.extend(found),
+            }
+            loaded::tell(user.place, &library.place, own, out);
+        }
     }
     for library in &closure.libraries {
         let mut own = Outcome::default();
@@ -382,6 +413,13 @@ fn of_loaded(
         );
     }
     needs
+}
+
+/// Whether the run path of a file leads to a library, and is that of its own requests alone.
+fn is_not_passed_on(user: &User<'_>, name: &str) -> bool {
+    let places = libraries::candidates(user.place, user.binary, name);
+    let found = || user.known.first(&places, user.binary, |_| true);
+    user.binary.has_runpath && matches!(found(), Ok(Some(_)))
 }
 
 /// Libraries that are found and lack a symbol version.
@@ -434,15 +472,18 @@ mod tests {
 
     #[test]
     fn each_loader_has_its_own_words() {
-        let dylib = not_found("@rpath/libtvm.dylib", Format::MachO);
+        let dylib = not_found("@rpath/libtvm.dylib", Format::MachO, false);
         assert_eq!(
             dylib.as_deref(),
             Some("Library not loaded: @rpath/libtvm.dylib")
         );
-        let so = not_found("libtvm.so", Format::Elf).unwrap_or_default();
+        let so = not_found("libtvm.so", Format::Elf, false).unwrap_or_default();
         assert!(so.starts_with("libtvm.so: cannot open shared object file"));
-        assert!(not_found("tvm.dll", Format::Pe).is_some_and(|said| said.contains("WinError 126")));
-        assert_eq!(not_found("libtvm.so", Format::Wasm), None);
+        assert!(
+            not_found("tvm.dll", Format::Pe, false)
+                .is_some_and(|said| said.contains("WinError 126"))
+        );
+        assert_eq!(not_found("libtvm.so", Format::Wasm, false), None);
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn again(installation: &Installation) -> String {
             "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
         );
     }
+    if installation.is_packed() {
+        return String::from("build the wheel again, or download it again");
+    }
     // Of what is not listed the version is not known either.
     match installation.package.split_once(' ') {
         Some((name, version)) => installation::install_again(name, Some(version)),
@@ -135,11 +138,15 @@ fn missing(installation: &Installation, again: String, add: &mut impl FnMut(Said
     };
     evidence.extend(consequence.map(str::to_owned));
     let fails = installation.fails.as_ref();
+    let how = match installation.is_packed() {
+        true => "comes",
+        false => "is installed",
+    };
     add(Said {
         severity,
         message: match missing.len() {
-            1 => format!("{package} is installed without its `{first}`"),
-            _ => format!("{package} is installed without `{first}` and other files of its own"),
+            1 => format!("{package} {how} without its `{first}`"),
+            _ => format!("{package} {how} without `{first}` and other files of its own"),
         },
         evidence,
         says: fails

@@ -167,17 +167,11 @@ impl Subject<'_> {
                     "{engine} calls {}, but the library has no such function",
                     missing.join(", ")
                 ))
-                .help(self.advice(engine)),
+                .help(
+                    "recompile the model with your mlc-llm: functions cannot be added to a library",
+                ),
             );
         }
-    }
-
-    /// What to do about functions that are not there.
-    fn advice(&self, engine: Engine) -> String {
-        if engine == Engine::WebLlm && self.functions.contains("_initialize_effect") {
-            return "use web-llm 0.2.13 to 0.2.29, which call `_initialize_effect` instead; for a later one compile the model again".to_owned();
-        }
-        "recompile the model with your mlc-llm: functions cannot be added to a library".to_owned()
     }
 
     fn without_metadata(&self, error: &MetadataError, out: &mut Outcome) {
@@ -185,13 +179,12 @@ impl Subject<'_> {
         let is_old = self.functions.contains(OLD_FUNCTION);
         let finding = match error {
             MetadataError::NoFunction if !self.is_for_engine() && !is_old => return,
+            // Which versions of web-llm read it, the rule of pages tells.
+            MetadataError::NoFunction if is_old && engine == Engine::WebLlm => return,
             MetadataError::NoFunction if is_old => self
                 .finding(format!("the library was built in 2023: it has `{OLD_FUNCTION}`, but {engine} reads `{FUNCTION}`"))
                 .at(Location { function: Some(OLD_FUNCTION.to_owned()), ..Location::default() })
-                .help(match engine {
-                    Engine::WebLlm => "use web-llm up to 0.2.29, which read `get_metadata`; for a later one compile the model again",
-                    _ => "recompile the model with your mlc-llm, or use the older chat module that it was built for (`llm_chat.cc`), which reads `get_metadata`",
-                }),
+                .help("recompile the model with your mlc-llm, or use the older chat module that it was built for (`llm_chat.cc`), which reads `get_metadata`"),
             MetadataError::NoFunction => self
                 .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))
                 .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this"),

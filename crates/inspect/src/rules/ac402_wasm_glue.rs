@@ -1,14 +1,18 @@
 //! AC402 wasm-glue: the imports and exports of a wasm model library against
 //! what the JavaScript side of either generation gives and takes.
 
+use std::collections::BTreeSet;
+
 use super::{ArtifactContext, Check, Outcome, Page, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, WasmImport, WasmKind};
 use crate::finding::{Finding, Location, Severity};
 use crate::module::Blob;
 use crate::module::engine::Purpose;
+use crate::module::metadata::OLD_FUNCTION;
 use crate::place::Place;
 use crate::runtime::glue::{self, Glue};
+use crate::runtime::glue_asks::{self, FUNCTION};
 use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
@@ -172,23 +176,54 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
             "what the file's start function does, before JavaScript has its memory, is not read";
         out.undecided(&RULE, why);
     }
-    let Some(runtime) = page.runtime else { return };
-    for name in asked(page) {
-        match runtime.offers_function(name) {
-            Some(true) => {}
-            Some(false) => {
-                let package = page.package;
+    if page.runtime.is_some() {
+        engine(page, &finding, out);
+    }
+}
+
+/// What the engine asks for before it runs such a model.
+fn engine(page: &Page<'_>, finding: &dyn Fn(String) -> Finding, out: &mut Outcome) {
+    let package = page.package;
+    let of_engine = match purpose(page) {
+        Some(Purpose::Chat) => &page.glue.chat[..],
+        Some(Purpose::Encoder | Purpose::Decoder) => {
+            if page.glue.embedding.is_empty() && !page.glue.chat.is_empty() {
+                let message = format!("{package} runs chat models, and no embedding models");
+                return out.push(finding(message));
+            }
+            &page.glue.embedding
+        }
+        _ => &[],
+    };
+    let functions = functions(page);
+    let has = |name: &str| match name.strip_prefix(FUNCTION) {
+        Some(name) => Some(functions.contains(name)),
+        None => page.runtime?.offers_function(name),
+    };
+    for words in [&page.glue.instance[..], of_engine] {
+        let answer = glue_asks::ask(words, &has);
+        for name in answer.unknown {
+            out.undecided(
+                &RULE,
+                format!("whether the runtime in the file registers `{name}` is not known"),
+            );
+        }
+        let Some(name) = answer.missing else { continue };
+        let (message, key, name) = match name.strip_prefix(FUNCTION) {
+            Some(name) => {
+                let message =
+                    format!("{package} calls `{name}` of the model, which has no such function");
+                (message, "model-function", name)
+            }
+            None => {
                 let message = format!(
                     "{package} asks the runtime in the file for `{name}`, which that does not register"
                 );
-                let says = messages::of_others("global-function", &[("name", name)]);
-                return out.push(finding(message).at(symbol(name)).says_known(says));
+                (message, "global-function", name)
             }
-            None => out.undecided(
-                &RULE,
-                format!("whether the runtime in the file registers `{name}` is not known"),
-            ),
-        }
+        };
+        let says = messages::of_others(key, &[("name", name)]);
+        return out.push(finding(message).at(symbol(name)).says_known(says));
     }
 }
 
@@ -243,27 +278,34 @@ fn said(binary: &Binary, callee: &str) -> Option<String> {
     }
 }
 
-/// The global functions that the package asks for before it runs such a model.
-fn asked<'a>(page: &Page<'a>) -> impl Iterator<Item = &'a String> {
+/// What the model is for, as its metadata says. Those of 2023 are all for chat.
+fn purpose(page: &Page<'_>) -> Option<Purpose> {
     let executables = page.library.blob.iter().flat_map(Blob::executables);
     let executables = executables.map(|(_, executable)| executable);
     let mut executables = executables.zip(&page.library.outlines);
-    let purpose = executables.find_map(|(executable, outline)| {
-        let metadata = &outline.as_ref().ok()?.metadata;
-        let functions = &executable.functions;
-        Some(Purpose::of(metadata, |name| {
-            functions.iter().any(|it| it.name == name)
-        }))
-    });
-    let of_engine = match purpose {
-        Some(Purpose::Chat) => &page.glue.chat[..],
-        Some(Purpose::Encoder | Purpose::Decoder) => &page.glue.embedding,
-        _ => &[],
-    };
-    page.glue.instance.iter().chain(of_engine)
+    executables.find_map(|(executable, outline)| {
+        let has = |name: &str| executable.functions.iter().any(|it| it.name == name);
+        match outline {
+            Ok(outline) => Some(Purpose::of(&outline.metadata, has)),
+            Err(_) => has(OLD_FUNCTION).then_some(Purpose::Chat),
+        }
+    })
 }
 
-/// An import that nobody fills, and its number.
+/// The functions that JavaScript finds in the model: the machine's, and those of the modules
+/// that it imports.
+fn functions<'a>(page: &Page<'a>) -> BTreeSet<&'a str> {
+    let Ok(blob) = &page.library.blob else {
+        return BTreeSet::new();
+    };
+    let executables = blob.executables();
+    let functions = executables.flat_map(|(_, executable)| &executable.functions);
+    let mut names: BTreeSet<&str> = functions.map(|function| function.name.as_str()).collect();
+    names.extend(page.library.own_functions(blob));
+    names
+}
+
+/// An import that no JavaScript fills, and its number.
 struct Missing<'a> {
     number: usize,
     import: &'a WasmImport,

@@ -128,7 +128,13 @@ impl Binding<'_> {
     pub(super) fn missing_others(&self) -> Vec<elsewhere::Lacking<'_>> {
         let with = self.companions.iter().chain(self.preloaded);
         let with: Vec<&Artifact> = with.copied().collect();
-        elsewhere::missing(self.artifact, self.load_set, &with)
+        elsewhere::missing(
+            self.artifact,
+            self.load_set,
+            &with,
+            self.machine,
+            self.known,
+        )
     }
 
     /// What is loaded for it, beside TVM's and the system's libraries.

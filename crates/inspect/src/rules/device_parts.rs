@@ -64,6 +64,7 @@ pub(super) fn check(
             machine: load_set.machine.as_deref(),
             is_certain: false,
             is_model: false,
+            is_program: false,
             members: &[],
             known: binding.known,
         });

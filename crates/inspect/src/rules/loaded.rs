@@ -312,7 +312,6 @@ fn finding(
         Some(format!("{}: {words}", library.place))
     });
     let mut finding = Finding::new(rule, place, message)
-        .severity(severity(first.is_some()))
         .on(&binding.runtime.name)
         .says_known(says)
         .evidence(when(first.is_some()))

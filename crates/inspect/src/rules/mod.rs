@@ -47,6 +47,7 @@ mod pair;
 mod python_refuses;
 mod run_paths;
 mod segments;
+mod start;
 mod surroundings;
 mod wanted;
 mod wheel_tags;

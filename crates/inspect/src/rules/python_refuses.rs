@@ -4,7 +4,7 @@
 use crate::container::Format;
 use crate::finding::Severity;
 use crate::python::pth::Failing;
-use crate::runtime::installation::{self, Installation};
+use crate::runtime::installation::{self, Brings, Installation};
 use crate::runtime::messages;
 
 /// One finding.
@@ -49,9 +49,12 @@ pub(super) fn unloadable(installation: &Installation, again: &str, add: &mut imp
     let found = [
         library,
         machine,
+        no_library(installation, again),
         unlinked,
         other_python(installation),
         wrong_tag(installation),
+        misnamed(installation, again),
+        for_others(installation),
         older(installation),
     ];
     found.into_iter().flatten().for_each(add);
@@ -80,6 +83,24 @@ fn other_machine(installation: &Installation, again: &str) -> Option<Said> {
         message: format!("`{file}` is for another machine than {package}, which is for {machine}"),
         evidence: Vec::new(),
         says: None,
+        help: again.to_owned(),
+    })
+}
+
+fn no_library(installation: &Installation, again: &str) -> Option<Said> {
+    let package = &installation.package;
+    let (file, key) = installation.no_library.as_ref()?;
+    let format = match file.rsplit('.').next() {
+        Some("dll" | "pyd") => Format::Pe,
+        Some("dylib") => Format::MachO,
+        _ => Format::Elf,
+    };
+    Some(Said {
+        severity: Severity::Error,
+        message: format!("`{file}` of {package} is no library"),
+        evidence: Vec::new(),
+        says: messages::of_system(key, format, &[("file", file)])
+            .map(|words| format!("OSError: {words}")),
         help: again.to_owned(),
     })
 }
@@ -143,5 +164,45 @@ fn wrong_tag(installation: &Installation) -> Option<Said> {
         evidence: vec![format!("the tag of its wheel is {tag}")],
         says: None,
         help: format!("install it with the pip of Python {python}, which takes the wheel for it"),
+    })
+}
+
+/// A module that is there, and that Python does not look for under its name.
+fn misnamed(installation: &Installation, again: &str) -> Option<Said> {
+    let package = &installation.package;
+    let file = installation.misnamed.as_ref()?;
+    let says = "ImportError: cannot import name 'core' from partially initialized module 'tvm_ffi'";
+    Some(Said {
+        severity: match installation.brings {
+            Brings::Nothing => Severity::Warning,
+            Brings::Runtime | Brings::Ffi => Severity::Error,
+        },
+        message: format!(
+            "`{file}` is named for another Python than the one that {package} is for: it is not imported"
+        ),
+        evidence: vec![String::from(
+            "Python takes a module under the names for its own version, processor and C library alone",
+        )],
+        says: file.starts_with("tvm_ffi/core.").then(|| says.to_owned()),
+        help: again.to_owned(),
+    })
+}
+
+/// A package that says that it is for other Pythons: pip does not install it.
+fn for_others(installation: &Installation) -> Option<Said> {
+    let package = &installation.package;
+    let (wanted, python) = installation.refused_by.as_ref()?;
+    let name = package.split(' ').next().unwrap_or(package);
+    Some(Said {
+        severity: match installation.is_packed() {
+            true => Severity::Error,
+            false => Severity::Warning,
+        },
+        message: format!("{package} is for Python {wanted}, and not for {python}"),
+        evidence: vec![String::from(
+            "its METADATA says so in `Requires-Python`: pip does not install it",
+        )],
+        says: None,
+        help: format!("take a version of {name} for Python {python}, or another Python"),
     })
 }

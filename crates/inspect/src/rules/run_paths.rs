@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Architecture, Binary, BinaryKind, Format};
+use crate::container::{Binary, BinaryKind, Format};
 use crate::finding::{Finding, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::{comes_with_a_runtime, stem};
 use crate::place::Place;
 use crate::runtime::dependencies::RefusedFile;
 use crate::runtime::distribution::environment;
-use crate::runtime::libraries::{self, is_family};
+use crate::runtime::file_found::{FileFound, look};
+use crate::runtime::libraries::{self, LEVELS, is_family};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::{applications, messages, system};
 use crate::source::is_copy;
@@ -61,14 +62,10 @@ fn by_word(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
 /// Libraries of which another is taken on some processors: glibc looks in `glibc-hwcaps`
 /// below each folder first.
 fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
-    const LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
     let place = &binding.artifact.path;
-    let is_meant = binary.format == Format::Elf
-        && binary.architecture == Architecture::X86_64
-        && !place.is_member();
     // Python has loaded those of its environment by their paths.
     let is_of_python = environment(place).is_some();
-    let needed = binary.needed.iter().filter(|_| is_meant);
+    let needed = binary.needed.iter().filter(|_| !place.is_member());
     for needed in needed.filter(|one| !system::is_base(&one.name)) {
         let name = &needed.name;
         if is_family(name) && is_of_python {
@@ -76,9 +73,8 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
         }
         let places = libraries::candidates(place, binary, name);
         let files = places.iter().flat_map(|place| {
-            let folder = place.path().parent().unwrap_or(Path::new(""));
-            let levels = LEVELS.map(|level| folder.join("glibc-hwcaps").join(level).join(name));
-            levels.into_iter().chain([place.path().to_owned()])
+            let levels = libraries::of_levels(place, binary).into_iter();
+            levels.chain([place.path().to_owned()])
         });
         let mut files = files.filter(|file| file.is_file());
         let level_of = |file: &Path| {
@@ -86,14 +82,26 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
             LEVELS.into_iter().find(|one| *one == level)
         };
         let Some(first) = files.next() else { continue };
+        let Some(level) = level_of(&first) else {
+            continue;
+        };
         // Those that are taken on other processors, the last on any.
         let others = files.scan(true, |goes_on, file| {
             let is_next = std::mem::replace(goes_on, level_of(&file).is_some());
             is_next.then_some(file)
         });
-        if let Some(level) = level_of(&first)
-            && !is_everywhere(&first, others, |file| level_of(file).is_none())
-        {
+        let others: Vec<PathBuf> = others.collect();
+        let is_for_any = |file: &PathBuf| level_of(file).is_none();
+        let are_copies = others.iter().all(|other| is_copy(&first, other));
+        let last = others.last().unwrap_or(&first);
+        if are_copies && !is_for_any(last) {
+            // Each is the same, and older processors have none.
+            let level = level_of(last).unwrap_or(level);
+            out.need(Need {
+                library: format!("a processor of the level {level}"),
+                brought_by: format!("the machine: on others `{name}` is not found"),
+            });
+        } else if !are_copies {
             let file = Place::file(&first);
             out.undecided(
                 rule,
@@ -103,25 +111,29 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
     }
 }
 
-/// Whether others that may be taken in the place of a file are copies of it, up to one that
-/// any processor takes.
-fn is_everywhere(
-    file: &Path,
-    mut others: impl Iterator<Item = PathBuf>,
-    is_for_any: impl Fn(&Path) -> bool,
-) -> bool {
-    let mut last = None;
-    let are_copies = others.all(|other| {
-        let is_copy = is_copy(file, &other);
-        last = Some(other);
-        is_copy
-    });
-    are_copies && last.is_some_and(|last| is_for_any(&last))
+/// What the system's loader says of a library that it does not find, for a program or for what
+/// that opens.
+pub(super) fn not_found(needed: &str, format: Format, is_program: bool) -> Option<String> {
+    let key = match (format, is_program) {
+        (Format::Pe, true) => "program-without-library",
+        _ => "library-not-found",
+    };
+    messages::of_system(key, format, &[("library", needed)])
 }
 
-/// What the system's loader says of a library that it does not find.
-pub(super) fn not_found(needed: &str, format: Format) -> Option<String> {
-    messages::of_system("library-not-found", format, &[("library", needed)])
+/// The file that is there for a library, for another processor or none at all, and what it is.
+pub(super) fn instead(
+    place: &Place,
+    binary: &Binary,
+    needed: &str,
+) -> Option<(Place, &'static str)> {
+    let places = libraries::candidates(place, binary, needed).into_iter();
+    let mut files = places.filter(|one| !one.is_member() && one.path().is_file());
+    files.find_map(|file| match look(file.path(), binary) {
+        FileFound::Library => None,
+        FileFound::Nothing => Some((file, "is for another processor")),
+        FileFound::Refused(_) => Some((file, "is no library")),
+    })
 }
 
 /// Libraries of TVM's that a client names and that its run path does not lead to. In an
@@ -161,13 +173,20 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         let is_elsewhere = binding.load_set.is_some_and(|set| !is_beside(set));
         let mut companions = binding.companions.iter();
         let is_with = companions.any(|one| is_called(&one.path, name, binary.format));
-        // On a machine that is all there is nothing comes before a program.
-        let is_first = binding.machine.is_some() && binary.kind == BinaryKind::Program;
+        // Nothing comes before a program but what the user names, and on a machine that is all
+        // there is nothing at all.
+        let is_program = binary.kind == BinaryKind::Program;
+        let is_first = is_program && (binding.machine.is_some() || !is_with);
         if is_elsewhere && (is_there || is_with) && !is_first {
             continue;
         }
         let places = libraries::candidates(place, binary, name);
-        if places.iter().any(|place| place.path().is_file()) {
+        let mut levels = places
+            .iter()
+            .flat_map(|one| libraries::of_levels(one, binary));
+        // What the loader ends at is told with the process.
+        let found = binding.known.first(&places, binary, |_| true);
+        if !matches!(found, Ok(None)) || levels.any(|file| file.is_file()) {
             continue;
         }
         let machine = binding.machine;
@@ -177,17 +196,19 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         }
         // A machine that is all there is starts its programs with no variable set; who else
         // loads a library may have loaded the other before.
-        let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
+        let is_loaded = is_program || binary.process.is_some();
         let is_inside = |one: &Place| around.as_ref().is_some_and(|around| one.is_below(around));
         let is_all = is_application && !places.is_empty() && places.iter().all(is_inside);
+        let from_start = libraries::from_start(binary, name);
         let severity = match (machine, is_loaded || !is_there) {
             _ if is_all => Severity::Error,
+            _ if from_start.is_some() => Severity::Info,
             (Some(_), true) => Severity::Error,
             (Some(_), false) => Severity::Warning,
             (None, _) => Severity::Info,
         };
         if severity == Severity::Info {
-            out.need(where_looked(name));
+            out.need(from_start.map_or_else(|| where_looked(name), |path| started_in(name, path)));
         }
         let finding = unfound(name, place, binary, places, rule);
         out.push(finding.severity(severity).on(&binding.runtime.name));
@@ -263,7 +284,7 @@ fn unfound(
         _ => format!("no run path of it leads to `{name}`"),
     };
     let mut finding = Finding::new(rule, place, message)
-        .says_known(not_found(name, binary.format))
+        .says_known(not_found(name, binary.format, is_of_program(binary)))
         .help(match binary.format {
             Format::Pe => PUT_BESIDE,
             _ => "link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH",
@@ -358,25 +379,40 @@ fn of_others(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &
             None => Severity::Info,
         })
         .on(&binding.runtime.name)
-        .says_known(not_found(name, binary.format));
+        .says_known(not_found(name, binary.format, is_of_program(binary)));
         let [why, help] = match binary.format {
             Format::Pe => [
                 "Windows looks in the program's folder for what a library needs, not in that of the library",
                 PUT_BESIDE,
             ],
-            _ => [
-                "a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH",
-                "give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`",
-            ],
+            _ => NOT_PASSED_ON,
         };
         out.push(finding.evidence(why).help(help));
     }
 }
 
+/// Whether a file is loaded when its program starts.
+fn is_of_program(binary: &Binary) -> bool {
+    binary.kind == BinaryKind::Program || binary.process.is_some()
+}
+
+/// Why a library does not find what the run path of its program leads to, and what to do.
+pub(super) const NOT_PASSED_ON: [&str; 2] = [
+    "a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH",
+    "give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`",
+];
 const PUT_BESIDE: &str = "put the library beside the program, or add its folder to PATH";
 
+/// A library that a run path leads to from the folder in which a process is started.
+pub(super) fn started_in(name: &str, path: &str) -> Need {
+    Need {
+        library: format!("{name} in `{path}` of the folder that it is started in"),
+        brought_by: String::from("whoever starts it: its run path is relative"),
+    }
+}
+
 /// A library that is there, and not where the loader looks.
-fn where_looked(name: &str) -> Need {
+pub(super) fn where_looked(name: &str) -> Need {
     Need {
         library: format!("{name} where the loader looks"),
         brought_by: String::from("a run path, or the loader's own variable"),

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::run_paths;
 use crate::container::{Binary, Format};
 use crate::finding::Need;
 use crate::parts;
 use crate::place::Place;
 use crate::runtime::dependencies::Dependencies;
-use crate::runtime::libraries::{is_family, search_variable};
+use crate::runtime::libraries::{from_start, is_family, search_variable};
 use crate::runtime::machine::Machine;
 use crate::runtime::member::Member;
 use crate::runtime::presence::{Presence, presence};
@@ -20,6 +21,8 @@ pub(super) struct Wanted<'a> {
     pub(super) presence: Presence,
     /// The variable with folders that the loader looks in.
     variable: &'static str,
+    /// What leads to it from the folder in which a process is started.
+    pub(super) from_start: Option<&'a str>,
     /// A file that calls itself so, and has no link of that name.
     pub(super) unlinked: Option<PathBuf>,
 }
@@ -36,6 +39,9 @@ impl Wanted<'_> {
 
     /// What the machine must have for it.
     pub(super) fn need(&self) -> Need {
+        if let Some(path) = self.from_start {
+            return run_paths::started_in(self.name, path);
+        }
         Need {
             library: self.name.to_owned(),
             brought_by: self.from(),
@@ -45,6 +51,11 @@ impl Wanted<'_> {
     /// What to do about it.
     pub(super) fn help(&self) -> String {
         let name = self.name;
+        if let Some(path) = self.from_start {
+            return format!(
+                "`{path}` begins in the folder that the process is started in: link it with `-Wl,-rpath,'$ORIGIN/{path}'`, or start it there"
+            );
+        }
         if let Presence::Beside(folder) = &self.presence {
             return format!(
                 "`{name}` is in {0}, where the loader does not look: set {1} to that folder, or load the library before, as `import torch` does",
@@ -93,6 +104,8 @@ pub(super) struct User<'a> {
     pub(super) is_certain: bool,
     /// Whether it is a model library: of TVM's libraries it needs those of its runtime.
     pub(super) is_model: bool,
+    /// Whether it is a program, or loaded when one starts.
+    pub(super) is_program: bool,
     /// The parts of that runtime.
     pub(super) members: &'a [Member],
     /// The libraries that were read for others.
@@ -134,6 +147,7 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
             user.known,
         ),
         variable: search_variable(user.binary.format),
+        from_start: from_start(user.binary, &needed.name),
         unlinked: None,
     });
     let wanted = wanted.map(|one| Wanted {

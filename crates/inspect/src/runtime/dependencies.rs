@@ -395,20 +395,31 @@ pub(crate) fn unresolved(
     if closure.absent.is_some() {
         return None;
     }
-    let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
     let libraries = closure.libraries.iter().map(|one| &one.place);
-    for file in libraries.chain(files.iter().copied()) {
-        let mut defined = container::defines(&known.bytes(file)?, &left)
-            .ok()?
-            .into_iter();
-        left.retain(|_| defined.next() != Some(true));
-    }
-    let left: HashSet<&str> = left.into_iter().collect();
+    let left = defined_nowhere(names, libraries.chain(files.iter().copied()), known)?;
     let lacking = closure.libraries.iter().filter_map(|library| {
         let is_left =
-            |symbol: &&ForeignSymbol| left.contains(symbol.spelled().as_str()) && is_asked(symbol);
+            |symbol: &&ForeignSymbol| left.contains(&symbol.spelled()) && is_asked(symbol);
         let symbols: Vec<ForeignSymbol> = library.asks.iter().filter(is_left).cloned().collect();
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });
     Some(lacking.collect())
+}
+
+/// Those of some names that none of some files defines; `None` where one cannot be read.
+pub(crate) fn defined_nowhere<'a>(
+    mut names: HashSet<String>,
+    files: impl Iterator<Item = &'a Place>,
+    known: &Dependencies,
+) -> Option<HashSet<String>> {
+    for file in files {
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let defined = container::defines(&known.bytes(file)?, &asked).ok()?;
+        let defined = asked.iter().zip(defined).filter(|(_, is_there)| *is_there);
+        let defined: Vec<String> = defined.map(|(name, _)| (*name).to_owned()).collect();
+        defined.iter().for_each(|name| {
+            names.remove(name);
+        });
+    }
+    Some(names)
 }

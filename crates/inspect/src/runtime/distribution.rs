@@ -143,6 +143,17 @@ pub(crate) fn environment(part: &Place) -> Option<Place> {
     })
 }
 
+/// The Pythons that a package is for, as its `METADATA` says.
+pub(crate) fn pythons(metadata: &str) -> Option<Requirement> {
+    let mut header = metadata.lines().take_while(|line| !line.is_empty());
+    let wanted = header.find_map(|line| line.strip_prefix("Requires-Python:"))?;
+    Some(Requirement {
+        name: "python".to_owned(),
+        specification: wanted.trim().to_owned(),
+        marker: String::new(),
+    })
+}
+
 /// All that a `METADATA` file asks for.
 pub(crate) fn required(metadata: &str) -> impl Iterator<Item = Requirement> {
     let header = metadata.lines().take_while(|line| !line.is_empty());

@@ -2,12 +2,14 @@
 //! known to load defines them.
 //!
 //! A library that the file names and that is not found may define anything: then
-//! nothing is said. On disk libraries are asked through their own lookup tables.
+//! nothing is said.
 
 use std::collections::BTreeSet;
 
+use super::dependencies::{self, Dependencies};
 use super::libraries::Resolution;
 use super::load_set::LoadSet;
+use super::machine::Machine;
 use super::member::Member;
 use super::{libraries, system};
 use crate::artifact::Artifact;
@@ -25,43 +27,24 @@ pub(crate) const RELEASED: [&str; 5] = [
 ];
 
 /// A symbol that nothing defines whose symbols are known.
-pub struct Lacking<'a> {
+pub(crate) struct Lacking<'a> {
     /// As the file asks for it.
-    pub symbol: &'a ForeignSymbol,
+    pub(crate) symbol: &'a ForeignSymbol,
     /// A library of the system that the file names, and that may define it.
-    pub may: Option<&'a str>,
+    pub(crate) may: Option<&'a str>,
 }
 
 /// The symbols that nothing defines, in the loader's order. A release has no load set.
-pub fn missing<'a>(
+pub(crate) fn missing<'a>(
     artifact: &'a Artifact,
     load_set: Option<&LoadSet>,
     companions: &[&Artifact],
+    machine: Option<&Machine>,
+    known: &Dependencies,
 ) -> Vec<Lacking<'a>> {
-    let Some(binary) = artifact.binary.as_deref() else {
+    let Some(binary) = artifact.binary.as_deref().filter(|_| is_asked(artifact)) else {
         return Vec::new();
     };
-    let missing = undefined(artifact, binary, load_set, companions).into_iter();
-    let told = missing.map(|symbol| Lacking {
-        symbol,
-        may: system::may_define(binary, symbol),
-    });
-    told.collect()
-}
-
-fn undefined<'a>(
-    artifact: &'a Artifact,
-    binary: &'a Binary,
-    load_set: Option<&LoadSet>,
-    companions: &[&Artifact],
-) -> Vec<&'a ForeignSymbol> {
-    let is_asked = matches!(
-        (binary.format, binary.platform),
-        (Format::Elf, Platform::Linux) | (Format::MachO, Platform::MacOs)
-    );
-    if !is_asked || binary.kind == BinaryKind::Object {
-        return Vec::new();
-    }
     let is_of_runtime = |symbol: &ForeignSymbol| match load_set {
         Some(load_set) => !load_set.providers_of(&symbol.name).is_empty(),
         None => RELEASED.contains(&symbol.name.as_str()),
@@ -71,24 +54,47 @@ fn undefined<'a>(
         .iter()
         .filter(|symbol| symbol.library.is_none() && !is_of_runtime(symbol))
         .filter(|symbol| !system::defines(binary, symbol));
-    let mut left: Vec<&ForeignSymbol> = left.collect();
+    let left: Vec<&ForeignSymbol> = left.collect();
     if left.is_empty() {
-        return left;
+        return Vec::new();
     }
     // What a library of TVM's needs is loaded with it.
     let own = (&artifact.path, binary);
     let members = load_set.map_or_else(Vec::new, |set| named(own, &set.members));
-    let asking = members.into_iter().chain([own]);
-    let needed: Option<Vec<Vec<Place>>> =
-        asking.map(|(place, binary)| found(place, binary)).collect();
-    let beside = companions.iter().map(|companion| companion.path.clone());
-    let Some(needed) = needed else {
+    let asking: Vec<_> = members.into_iter().chain([own]).collect();
+    let closure = dependencies::closure(&asking, machine, known);
+    if closure.absent.is_some() {
+        return Vec::new();
+    }
+    let beside = companions.iter().map(|companion| &companion.path);
+    let files = closure.libraries.iter().map(|one| &one.place).chain(beside);
+    let names = left.iter().map(|symbol| symbol.spelled()).collect();
+    let Some(nowhere) = dependencies::defined_nowhere(names, files, known) else {
         return Vec::new();
     };
-    match drop_defined(needed.into_iter().flatten().chain(beside), &mut left) {
-        true => left,
-        false => Vec::new(),
-    }
+    let is_of_system = |symbol: &ForeignSymbol| {
+        let mut libraries = closure.libraries.iter();
+        libraries.any(|one| system::defines(&one.binary, symbol))
+    };
+    let missing = left
+        .into_iter()
+        .filter(|symbol| nowhere.contains(&symbol.spelled()) && !is_of_system(symbol));
+    let told = missing.map(|symbol| Lacking {
+        symbol,
+        may: system::may_define(binary, symbol),
+    });
+    told.collect()
+}
+
+/// Whether the loader of a file is one of those that are known.
+fn is_asked(artifact: &Artifact) -> bool {
+    artifact.binary.as_deref().is_some_and(|binary| {
+        let is_known = matches!(
+            (binary.format, binary.platform),
+            (Format::Elf, Platform::Linux) | (Format::MachO, Platform::MacOs)
+        );
+        is_known && binary.kind != BinaryKind::Object
+    })
 }
 
 /// The parts of a set that a file names, and those that they name.
@@ -143,53 +149,4 @@ pub fn in_needed(place: &Place, binary: &Binary, load_set: &LoadSet, names: &[&s
         }
     }
     defined
-}
-
-/// Drops what some libraries and those that they name define; whether all of them
-/// are known.
-fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignSymbol>) -> bool {
-    let mut seen: BTreeSet<Place> = BTreeSet::new();
-    let mut asked: Vec<Place> = libraries.collect();
-    while let Some(library) = asked.pop() {
-        if !seen.insert(library.clone()) {
-            continue;
-        }
-        if library.is_member() {
-            return false;
-        }
-        let Ok(bytes) = map::open(library.path()) else {
-            return false;
-        };
-        let names: Vec<String> = left.iter().map(|symbol| symbol.spelled()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (Ok(defined), Ok(slices)) =
-            (container::defines(&bytes, &names), container::parse(&bytes))
-        else {
-            return false;
-        };
-        let mut defined = defined.into_iter();
-        left.retain(|_| defined.next() != Some(true));
-        for slice in slices {
-            left.retain(|symbol| !system::defines(&slice.binary, symbol));
-            match found(&library, &slice.binary) {
-                Some(more) => asked.extend(more),
-                None => return false,
-            }
-        }
-    }
-    true
-}
-
-/// Where the libraries lie that a file names, less TVM's and the system's; `None`
-/// where one is not found.
-fn found(place: &Place, binary: &Binary) -> Option<Vec<Place>> {
-    let others = binary
-        .needed
-        .iter()
-        .filter(|needed| !libraries::is_family(&needed.name) && !system::is_base(&needed.name));
-    let find = |name: &str| {
-        let mut places = libraries::candidates(place, binary, name).into_iter();
-        places.find(|place| place.is_member() || place.path().is_file())
-    };
-    others.map(|needed| find(&needed.name)).collect()
 }

@@ -15,6 +15,8 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use super::glue::Glue;
+use super::glue_constructor::asked_by;
+use super::javascript::{code, find, is_word, quoted};
 use crate::container::{Body, Member, tar};
 
 /// Packages that are read, with the name that a release of theirs has here.
@@ -211,24 +213,6 @@ fn key_at(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
 }
 
-/// The global functions that the constructor of a class asks for whatever happens: those
-/// outside its `if`, `try` and other blocks.
-fn asked_by(text: &[u8], class: &str) -> Option<Vec<String>> {
-    const ASKS: &[u8] = b"getGlobalFunc(\"";
-    let class = format!("class {class} ");
-    let class = text.get(find(text, class.as_bytes())?..)?;
-    let constructor = class.get(find(class, b"constructor(")?..)?;
-    let body = constructor.get(find(constructor, b"{")?..)?;
-    let mut asked = Vec::new();
-    code(body, |nesting, at| {
-        let rest = body.get(at..).unwrap_or_default();
-        if nesting.braces == 1 && rest.starts_with(ASKS) {
-            asked.extend(quoted(rest).next());
-        }
-    });
-    Some(asked)
-}
-
 /// What is called of every instance, in order: what Emscripten's part of tvmjs uses, which
 /// is before its classes, and what the [`CALLERS`] do.
 fn calls(text: &[u8]) -> Vec<String> {
@@ -284,82 +268,6 @@ fn called_at(text: &[u8], at: usize) -> Option<String> {
     let owner = before.get(start.checked_add(1)?..)?.strip_suffix(b".")?;
     let parts = [owner, b"exports", name].map(String::from_utf8_lossy);
     Some(parts.join("."))
-}
-
-/// Every string in double quotes.
-fn quoted(text: &[u8]) -> impl Iterator<Item = String> {
-    let parts = text.split(|byte| *byte == b'"');
-    let strings = parts.skip(1).step_by(2);
-    strings.map(|part| String::from_utf8_lossy(part).into_owned())
-}
-
-/// How many brackets are open.
-#[derive(Clone, Copy, Default)]
-struct Nesting {
-    all: usize,
-    braces: usize,
-}
-
-/// Calls `each` at every byte of code, strings and comments passed over, up to the end
-/// of the brackets that the text begins with.
-fn code(text: &[u8], mut each: impl FnMut(Nesting, usize)) {
-    let mut nesting = Nesting::default();
-    let mut at = 0usize;
-    while let Some(byte) = text.get(at) {
-        let rest = text.get(at..).unwrap_or_default();
-        let skipped = match byte {
-            b'"' | b'\'' | b'`' => string_length(rest),
-            b'/' if rest.starts_with(b"//") => find(rest, b"\n").unwrap_or(rest.len()),
-            b'/' if rest.starts_with(b"/*") => {
-                find(rest, b"*/").map_or(rest.len(), |end| end.saturating_add(2))
-            }
-            _ => 0,
-        };
-        if skipped > 0 {
-            at = at.saturating_add(skipped);
-            continue;
-        }
-        let brace = usize::from(matches!(byte, b'{' | b'}'));
-        match byte {
-            b'{' | b'(' | b'[' => {
-                nesting.all = nesting.all.saturating_add(1);
-                nesting.braces = nesting.braces.saturating_add(brace);
-            }
-            b'}' | b')' | b']' => {
-                nesting.all = nesting.all.saturating_sub(1);
-                nesting.braces = nesting.braces.saturating_sub(brace);
-            }
-            _ => {}
-        }
-        if nesting.all == 0 {
-            return;
-        }
-        each(nesting, at);
-        at = at.saturating_add(1);
-    }
-}
-
-/// Bytes of the string that the text begins with, quotes included.
-fn string_length(text: &[u8]) -> usize {
-    let Some(quote) = text.first() else { return 0 };
-    let mut escaped = false;
-    for (at, byte) in text.iter().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            _ if byte == quote => return at.saturating_add(1),
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$')
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    memmem::find(text, what)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::distribution::Distribution;
 pub(crate) use super::distribution::environment;

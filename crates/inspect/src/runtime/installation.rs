@@ -40,12 +40,18 @@ pub struct Installation {
     pub types: Vec<(String, String)>,
     /// A library of it for another machine, and what its wheel is for.
     pub other_machine: Option<(String, String)>,
+    /// A file of it that is named as a library and is none, and the key of what loaders say.
+    pub no_library: Option<(String, &'static str)>,
     /// A library of it that does not find another, and that one's name.
     pub unlinked: Option<(String, String)>,
     /// The Python of the environment's `bin/python`, and the one whose folder it is in.
     pub other_interpreter: Option<(String, String)>,
     /// The tag of its wheel and the Python, where that takes no such wheel.
     pub wrong_python: Option<(String, String)>,
+    /// A module of it that is named for another Python, or another system, than its wheel.
+    pub misnamed: Option<String>,
+    /// The Pythons that it is for, and another one for which it is installed.
+    pub refused_by: Option<(String, String)>,
     /// The Python that refuses a file of it, and what it says.
     pub refused: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
@@ -134,14 +140,23 @@ impl Installation {
             fails: None,
             types: Vec::new(),
             other_machine: None,
+            no_library: None,
             unlinked: None,
             other_interpreter: None,
             wrong_python: None,
+            misnamed: None,
+            refused_by: None,
             refused: None,
             unmet: Vec::new(),
             start: None,
             not_read: None,
         }
+    }
+
+    /// Whether it is a wheel, and not installed yet.
+    pub fn is_packed(&self) -> bool {
+        let folder = self.place.folder();
+        folder.is_some_and(|folder| folder.raw_name().ends_with(b".whl"))
     }
 
     /// How much is wrong with it.
@@ -153,8 +168,11 @@ impl Installation {
             self.unmet.len(),
             usize::from(self.other_interpreter.is_some()),
             usize::from(self.wrong_python.is_some()),
+            usize::from(self.misnamed.is_some()),
+            usize::from(self.refused_by.is_some()),
             usize::from(self.refused.is_some()),
             usize::from(self.other_machine.is_some()),
+            usize::from(self.no_library.is_some()),
             usize::from(self.unlinked.is_some()),
             usize::from(self.not_read.is_some()),
             usize::from(self.zipped.is_some()),
@@ -314,6 +332,36 @@ pub fn machine_of_tag(tag: &str) -> Option<(Platform, Architecture)> {
     Some((system, processor))
 }
 
+/// Whether the Python that a wheel is installed for takes a file for a module by its name:
+/// `core.cpython-312-x86_64-linux-gnu.so`. Names that say nothing of it are every Python's.
+pub fn is_named_for(file: &str, wheel: &str, python: Option<&str>) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let Some((_, tag)) = name.split_once(".cpython-") else {
+        return true;
+    };
+    let Some((own, system)) = tag.trim_end_matches(".so").split_once('-') else {
+        return true;
+    };
+    let own = own
+        .strip_prefix('3')
+        .and_then(|own| own.parse::<u32>().ok());
+    let minor = python.and_then(|python| python.strip_prefix("3.")?.parse::<u32>().ok());
+    let is_other_python = own.zip(minor).is_some_and(|(own, minor)| own != minor);
+    let is_for = |system: &str| tags(wheel).any(|tag| tag.contains(system));
+    let is_of_musl = system.ends_with("-linux-musl");
+    let is_other_library = is_of_musl && is_for("-manylinux") && !is_for("-musllinux");
+    let processor = match system {
+        _ if system.starts_with("x86_64-") => Some(Architecture::X86_64),
+        _ if system.starts_with("aarch64-") => Some(Architecture::Aarch64),
+        _ => None,
+    };
+    let machine = machine_of(wheel).filter(|(system, _)| *system == Platform::Linux);
+    let is_other_machine = processor
+        .zip(machine)
+        .is_some_and(|(named, (_, machine))| named != machine);
+    !(is_other_python || is_other_library || is_other_machine)
+}
+
 /// The tags of a wheel that a Python, `3.11`, does not take: all of them, or none.
 pub fn wrong_tag<'a>(wheel: &'a str, python: &str) -> Option<&'a str> {
     let minor = python.strip_prefix("3.")?.parse().ok()?;
@@ -344,6 +392,34 @@ fn takes(minor: u32, tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_is_named_for_the_python_of_its_wheel() {
+        let is = |module: &str, tag: &str| {
+            let file = format!("tvm_ffi/core.{module}");
+            is_named_for(&file, &format!("Tag: cp311-cp311-{tag}\n"), Some("3.11"))
+        };
+        for own in [
+            "so",
+            "abi3.so",
+            "cpython-311.so",
+            "cpython-311-x86_64-linux-gnu.so",
+        ] {
+            assert!(is(own, "manylinux_2_28_x86_64"), "{own}");
+        }
+        assert!(is("cpython-311-darwin.so", "macosx_11_0_arm64"));
+        assert!(is(
+            "cpython-311-x86_64-linux-musl.so",
+            "musllinux_1_2_x86_64"
+        ));
+        for other in [
+            "cpython-312-x86_64-linux-gnu.so",
+            "cpython-311-x86_64-linux-musl.so",
+            "cpython-311-aarch64-linux-gnu.so",
+        ] {
+            assert!(!is(other, "manylinux_2_28_x86_64"), "{other}");
+        }
+    }
 
     #[test]
     fn a_wheel_is_for_the_pythons_of_its_tags() {

@@ -209,6 +209,40 @@ pub(crate) fn beside(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
     paths.map(|path| expand(&own, None, &path)).collect()
 }
 
+/// The run path of a file, or the name that it asks by, that begins in the folder in which a
+/// process is started: whether the loader finds anything there hangs on that folder.
+pub(crate) fn from_start<'a>(binary: &'a Binary, needed: &'a str) -> Option<&'a str> {
+    if binary.format != Format::Elf {
+        return None;
+    }
+    let folders = binary.search_paths.iter();
+    let mut folders = folders.flat_map(|paths| paths.split(':'));
+    match needed.contains('/') {
+        true => Some(needed).filter(|name| is_relative(name)),
+        false => folders.find(|folder| is_relative(folder)),
+    }
+}
+
+fn is_relative(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with(['/', '$'])
+}
+
+/// Folders that glibc looks in below each other one, on processors that are new enough.
+pub(crate) const LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
+
+/// The files that the loader takes for a library before the one of a place.
+pub(crate) fn of_levels(place: &Place, binary: &Binary) -> Vec<PathBuf> {
+    let is_meant = binary.format == Format::Elf
+        && binary.architecture == Architecture::X86_64
+        && !place.is_member();
+    let (Some(folder), Some(name)) = (place.path().parent(), place.path().file_name()) else {
+        return Vec::new();
+    };
+    let levels = LEVELS.iter().filter(|_| is_meant);
+    let files = levels.map(|level| folder.join("glibc-hwcaps").join(level).join(name));
+    files.collect()
+}
+
 /// The paths that the loader tries for a library, as they are recorded.
 fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
     let search = binary.search_paths.iter().map(String::as_str);
@@ -219,7 +253,10 @@ fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
         },
         // Windows looks beside the library that asks.
         Format::Pe => vec![format!("$ORIGIN/{needed}")],
-        _ if needed.contains('/') => vec![needed.to_owned()],
+        _ if needed.contains('/') => match is_relative(needed) {
+            true => Vec::new(),
+            false => vec![needed.to_owned()],
+        },
         _ => {
             let folders = searched(binary).into_iter();
             folders.map(|folder| format!("{folder}/{needed}")).collect()
@@ -270,7 +307,7 @@ pub(crate) fn by_word(
     })
 }
 
-/// The folders of an ELF file's run path.
+/// The folders of an ELF file's run path, less those that begin nowhere.
 fn searched(binary: &Binary) -> Vec<String> {
     searched_with(binary, &words(binary.architecture))
 }
@@ -285,7 +322,8 @@ fn searched_with(binary: &Binary, words: &[Word]) -> Vec<String> {
     let mut folders: Vec<String> = Vec::new();
     let taken = binary.search_paths.iter();
     for paths in taken.filter(|paths| !(is_musl && has_others(paths))) {
-        let all = paths.split(':').filter(|folder| !folder.is_empty());
+        let all = paths.split(':');
+        let all = all.filter(|folder| !folder.is_empty() && !is_relative(folder));
         folders.extend(all.map(str::to_owned));
     }
     for (word, values) in words {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::distribution::Distribution;
 use super::ffi_version::VersionRange;
+use super::file_found::{self, FileFound};
 use super::installation::Installation;
 use super::libraries::{self, Resolution};
 use super::machine::Machine;
@@ -230,7 +231,9 @@ impl LoadSet {
         let is_absent = |name: &str| {
             let places = libraries::candidates(place, binary, name);
             let mut files = places.iter().filter(|place| !place.is_member());
-            self.member_named(name).is_none() && !files.any(|file| file.path().is_file())
+            let is_library =
+                |file: &Place| file_found::look(file.path(), binary) == FileFound::Library;
+            self.member_named(name).is_none() && !files.any(is_library)
         };
         let absent = binary
             .needed

@@ -49,6 +49,11 @@ impl Machine {
         Self { roots, folders }
     }
 
+    /// Whether the root of a system is in it, and so all that the system has.
+    pub(crate) fn has_root(&self) -> bool {
+        !self.roots.is_empty()
+    }
+
     /// Where its loader finds a library, by its name or by paths that are recorded.
     pub(crate) fn find<'a>(
         &self,

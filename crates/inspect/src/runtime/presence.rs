@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::dependencies::{self, Dependencies};
 use super::grouping;
+use super::libraries;
 use super::machine::Machine;
 use super::system::{Brings, brings, is_at};
 use crate::container::{Binary, BinaryKind, Format};
@@ -37,6 +38,14 @@ pub(crate) fn presence(
 ) -> Presence {
     let are_seen = known.are_seen(place);
     if are_seen && dependencies::is_found(place, binary, needed, machine, known) {
+        return Presence::Found;
+    }
+    let places = libraries::candidates(place, binary, needed);
+    let mut levels = places
+        .iter()
+        .flat_map(|one| libraries::of_levels(one, binary));
+    // On processors that are new enough, which is told for itself.
+    if levels.any(|file| file.is_file()) {
         return Presence::Found;
     }
     if are_seen && is_of_own_package(place, binary, needed) {

@@ -3,20 +3,20 @@
 //! For each name that a loaded file asks for, in the order of the requests: a library that
 //! is loaded already under that name; the `DT_RPATH` of the file and of those that loaded
 //! it, up to the program, where the file has no `DT_RUNPATH`; then its `DT_RUNPATH`, which
-//! is nobody else's. LD_LIBRARY_PATH and the system's own folders are not known.
+//! no other file takes. LD_LIBRARY_PATH and the system's own folders are not known.
 //!
 //! On Windows it is the program's folder, whoever asks; names have no case. Folders of the
 //! system and of PATH are not known.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::file_found::{FileFound, look, mapped};
 use super::libraries;
 use crate::artifact::Artifact;
-use crate::container::{Binary, BinaryKind, Format, InProcess, Platform, Refused};
+use crate::container::{Binary, BinaryKind, Format, InProcess, Needed, Platform, Refused};
 use crate::parts::stem;
 use crate::place::Place;
 
@@ -110,90 +110,120 @@ fn process<'a>(program: &'a Artifact, files: &Files<'a>) -> Vec<(Place, InProces
     let Some(binary) = program.binary.as_deref() else {
         return Vec::new();
     };
-    let mut objects = vec![Object {
-        artifact: program,
-        binary,
-        loader: None,
-    }];
-    // Libraries by the name they were asked for by, and by their own.
-    let mut named: HashMap<String, &Artifact> = HashMap::new();
+    let mut loading = Loading {
+        files,
+        objects: vec![Object {
+            artifact: program,
+            binary,
+            loader: None,
+        }],
+        named: HashMap::new(),
+        lacking: Vec::new(),
+        refused: Vec::new(),
+        concerns_tvm: false,
+    };
     let mut told: Vec<(Place, InProcess)> = Vec::new();
-    let mut lacking: Vec<(PathBuf, String)> = Vec::new();
-    let mut refused: Vec<Refused> = Vec::new();
-    let mut left: VecDeque<usize> = VecDeque::from([0]);
-    let mut concerns_tvm = false;
-    while let Some(index) = left.pop_front() {
-        let Some(object) = objects.get(index) else {
-            break;
+    while let Some(object) = loading.objects.get(told.len()) {
+        let own = object.artifact.path.clone();
+        let asked = InProcess {
+            program: program.path.path().to_owned(),
+            found: loading.needed_by(told.len()),
+            lacking: Vec::new(),
+            refused: Vec::new(),
         };
-        let (own, binary) = (object.artifact, object.binary);
-        let mut found: Vec<(String, PathBuf)> = Vec::new();
-        for needed in &binary.needed {
-            let name = &needed.name;
-            if let Some(loaded) = named.get(&spelled(name, binary.format)) {
-                found.push((name.clone(), loaded.path.path().to_owned()));
-                continue;
-            }
-            let is_family = libraries::is_family(name);
-            concerns_tvm |= is_family;
-            let place = match first_met(places(&objects, index, name), binary, files) {
-                Some(Ok(place)) => place,
-                Some(Err((file, message))) => {
-                    let asking = own.path.path().to_owned();
-                    refused.extend(is_family.then(|| Refused {
-                        asking,
-                        name: name.clone(),
-                        file: file.path().to_owned(),
-                        message,
-                    }));
-                    continue;
-                }
-                None => {
-                    if is_family && !needed.optional {
-                        lacking.push((own.path.path().to_owned(), name.clone()));
-                    }
-                    continue;
-                }
-            };
-            // As the disk spells it, where it was read.
-            let spelled_there = files.get(&place).map_or(&place, |file| &file.path);
-            found.push((name.clone(), spelled_there.path().to_owned()));
-            if let Some((artifact, binary)) = files
-                .get(&place)
-                .and_then(|file| Some((file, file.binary.as_deref()?)))
-            {
-                left.push_back(objects.len());
-                objects.push(Object {
-                    artifact,
-                    binary,
-                    loader: Some(index),
-                });
-                named
-                    .entry(spelled(name, binary.format))
-                    .or_insert(artifact);
-                if let Some(own) = &binary.identity {
-                    named.entry(spelled(own, binary.format)).or_insert(artifact);
-                }
-            }
-        }
-        told.push((
-            own.path.clone(),
-            InProcess {
-                program: program.path.path().to_owned(),
-                found,
-                lacking: Vec::new(),
-                refused: Vec::new(),
-            },
-        ));
+        told.push((own, asked));
     }
-    if !concerns_tvm {
+    if !loading.concerns_tvm {
         return Vec::new();
     }
     if let Some((_, first)) = told.first_mut() {
-        first.lacking = lacking;
-        first.refused = refused;
+        first.lacking = loading.lacking;
+        first.refused = loading.refused;
     }
     told
+}
+
+/// A program while it is loaded.
+struct Loading<'f, 'a> {
+    files: &'f Files<'a>,
+    /// In the loader's order.
+    objects: Vec<Object<'a>>,
+    /// Libraries by the name they were asked for by, and by their own.
+    named: HashMap<String, &'a Artifact>,
+    /// Of TVM's libraries those that are not found, with the file that asks for each.
+    lacking: Vec<(PathBuf, String)>,
+    refused: Vec<Refused>,
+    concerns_tvm: bool,
+}
+
+impl<'a> Loading<'_, 'a> {
+    /// What an object asks for, by name, and where that is.
+    fn needed_by(&mut self, index: usize) -> Vec<(String, PathBuf)> {
+        let mut found = Vec::new();
+        let Some(Object {
+            artifact, binary, ..
+        }) = self.objects.get(index)
+        else {
+            return found;
+        };
+        let (own, binary) = (*artifact, *binary);
+        for needed in &binary.needed {
+            let library = self.library(index, (own, binary), needed);
+            found.extend(library.map(|path| (needed.name.clone(), path)));
+        }
+        found
+    }
+
+    /// Where a library is that an object asks for; loads it.
+    fn library(
+        &mut self,
+        index: usize,
+        (own, binary): (&Artifact, &Binary),
+        needed: &Needed,
+    ) -> Option<PathBuf> {
+        let name = &needed.name;
+        if let Some(loaded) = self.named.get(&spelled(name, binary.format)) {
+            return Some(loaded.path.path().to_owned());
+        }
+        let is_family = libraries::is_family(name);
+        self.concerns_tvm |= is_family;
+        let asking = || own.path.path().to_owned();
+        match first_met(places(&self.objects, index, name), binary, self.files) {
+            Some(Ok(place)) => return Some(self.load(index, name, &place)),
+            Some(Err((file, message))) if is_family => self.refused.push(Refused {
+                asking: asking(),
+                name: name.clone(),
+                file: file.path().to_owned(),
+                message,
+            }),
+            None if is_family && !needed.optional => self.lacking.push((asking(), name.clone())),
+            Some(Err(_)) | None => {}
+        }
+        None
+    }
+
+    /// Loads a file for an object; its path as the disk spells it, where it was read.
+    fn load(&mut self, loader: usize, name: &str, place: &Place) -> PathBuf {
+        let file = self.files.get(place);
+        let path = file.map_or(place, |file| &file.path).path().to_owned();
+        if let Some((artifact, binary)) =
+            file.and_then(|file| Some((file, file.binary.as_deref()?)))
+        {
+            self.objects.push(Object {
+                artifact,
+                binary,
+                loader: Some(loader),
+            });
+            for name in [Some(name), binary.identity.as_deref()]
+                .into_iter()
+                .flatten()
+            {
+                let name = spelled(name, binary.format);
+                self.named.entry(name).or_insert(artifact);
+            }
+        }
+        path
+    }
 }
 
 /// A name as the system compares it.

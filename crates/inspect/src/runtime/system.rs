@@ -177,20 +177,23 @@ pub fn find(
 }
 
 /// The file where the loader looks that calls itself by a name, and to which the link of that
-/// name is not there: `libz3.so.4.15` of `libz3.so.4`.
+/// name is not there: `libz3.so.4.15`, or `libz3.so`, of `libz3.so.4`.
 pub(crate) fn without_link(place: &Place, binary: &Binary, needed: &str) -> Option<PathBuf> {
     if binary.format != Format::Elf || place.is_member() {
         return None;
     }
     let start = format!("{needed}.");
-    let is_longer = |file: &PathBuf| {
+    let is_like = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with(&start))
+        name.is_some_and(|name| {
+            let rest = needed.strip_prefix(name);
+            name.starts_with(&start) || rest.is_some_and(|rest| rest.starts_with('.'))
+        })
     };
     let places = libraries::candidates(place, binary, needed).into_iter();
     let files = places.flat_map(|place| children(place.path().parent().unwrap_or(Path::new(""))));
     files
-        .filter(is_longer)
+        .filter(is_like)
         .find(|file| calls_itself(file, needed))
 }
 

@@ -1,6 +1,7 @@
 //! Python environments in archives (a layer of an image, conda-pack, a packed virtual
 //! environment), as the folders that they become: what is asked of packages is asked of
-//! these folders, which are made for it and are gone afterwards.
+//! these folders, which are made for it and are gone afterwards. So is a wheel, which pip
+//! unpacks into the folder of the Python that it is for.
 //!
 //! Of an environment those files are written that such questions read. No link is: what it
 //! leads to is there under its name, if that is a file of the archive.
@@ -12,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::wheel;
 use crate::artifact::Artifact;
 use crate::container::{Body, Member};
 use crate::limits::{MAX_MEMBERS, MAX_UNPACKED_BYTES};
@@ -39,6 +41,8 @@ pub(super) struct Archived {
     pub(super) sites: BTreeSet<PathBuf>,
     /// What stands before the names of its members.
     start: &'static str,
+    /// Where pip unpacks them, of a wheel.
+    below: PathBuf,
 }
 
 /// What is left to do of an archive.
@@ -56,14 +60,21 @@ pub(super) fn archives<'a>(
     artifacts: impl Iterator<Item = &'a Artifact>,
 ) -> BTreeMap<Place, BTreeMap<Place, Place>> {
     let members = artifacts.filter(|artifact| artifact.path.is_member());
-    let sites = members.filter_map(|artifact| grouping::environment(&artifact.path));
-    let sites = sites.filter(|site| source::is_site(Path::new(&*site.name())));
-    let mut found: BTreeMap<Place, BTreeMap<Place, Place>> = BTreeMap::new();
-    for site in sites {
-        if let Some(archive) = site.archive() {
-            let of_file = found.entry(archive.whole_file()).or_default();
-            of_file.insert(archive, site);
+    let sites = members.filter_map(|artifact| {
+        let site = grouping::environment(&artifact.path);
+        let site = site.filter(|site| source::is_site(Path::new(&*site.name())));
+        match site {
+            Some(site) => Some((site.archive()?, site)),
+            None => {
+                let archive = artifact.path.archive().filter(wheel::is_wheel)?;
+                Some((archive.clone(), archive))
+            }
         }
+    });
+    let mut found: BTreeMap<Place, BTreeMap<Place, Place>> = BTreeMap::new();
+    for (archive, site) in sites {
+        let of_file = found.entry(archive.whole_file()).or_default();
+        of_file.insert(archive, site);
     }
     found
 }
@@ -96,6 +107,10 @@ impl Archived {
             archive: archive.clone(),
             sites: BTreeSet::new(),
             start: "",
+            below: match wheel::is_wheel(archive) {
+                true => wheel::unpacked_to(archive, wheel::is_as_listed(members)),
+                false => PathBuf::new(),
+            },
         };
         let size = source::size_of(archive.path())?;
         let mut unpacking = Unpacking {
@@ -120,6 +135,10 @@ impl Archived {
         let Some(name) = safe_name(&member.name) else {
             return Some(());
         };
+        let name = self.below.join(name);
+        if !wheel::is_read(&name) {
+            return Some(());
+        }
         if member.name.starts_with(b"./") {
             self.start = "./";
         }
@@ -128,7 +147,10 @@ impl Archived {
         let file = self.root.join(&name);
         match &member.body {
             Body::Link(target, is_soft) => {
-                let target = target_of(&name, target, *is_soft);
+                let target = target_of(&name, target, *is_soft).map(|to| match is_soft {
+                    true => to,
+                    false => self.below.join(to),
+                });
                 unpacking.links.push((name, target));
             }
             Body::Folder if site_of(&name.join("x")).is_some() => {
@@ -171,9 +193,14 @@ impl Archived {
         &self.root
     }
 
+    /// Whether it is a wheel, and no environment.
+    pub(super) fn is_wheel(&self) -> bool {
+        wheel::is_wheel(&self.archive)
+    }
+
     /// Where in the archive a path of its folder is.
     pub(super) fn place(&self, path: &Path) -> Option<Place> {
-        let below = path.strip_prefix(&self.root).ok()?;
+        let below = path.strip_prefix(self.root.join(&self.below)).ok()?;
         let name = format!("{}{}", self.start, below.to_str()?.replace('\\', "/"));
         Some(self.archive.member(name.as_bytes(), 1))
     }
@@ -223,6 +250,7 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
     let is_own = OWN.iter().any(|own| shown.contains(own));
     let most = match is_library {
         _ if tells_of_python(&shown) || (is_in_site && is_text) => u64::MAX,
+        true if wheel::is_in_one(name) && !shown.contains("/core.") => HEAD,
         true if is_own || member.size <= MAX_LIBRARY => u64::MAX,
         true => HEAD,
         false => 0,

@@ -118,6 +118,11 @@ fn linked(part: &Place) -> Option<(Place, Place)> {
     if grouping::environment(part).is_some() {
         return None;
     }
+    // Without a link on the way there is none to an environment.
+    let path = part.path();
+    if path.canonicalize().is_ok_and(|real| real == path) {
+        return None;
+    }
     let real = |place: &Place| {
         let folder = Some(place.path()).filter(|folder| !folder.as_os_str().is_empty())?;
         folder.canonicalize().ok()

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::file_facts::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};

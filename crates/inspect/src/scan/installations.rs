@@ -1,20 +1,24 @@
 //! Whether the Python packages around the files of a scan are as they were installed.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::changed::{changed, ends_in_zero, hiding};
+use super::ffi_package::{Files, PACKAGE};
 use super::lost_names::{Lost, asked_in_vain};
 use super::lost_needs::unlinked;
 use super::site::{Site, name_of};
 use super::{frozen, interpreter, requirements, types, unlisted};
-use crate::container::{Architecture, Platform};
+use crate::artifact::{Artifact, Role};
+use crate::container::{self, Architecture, Platform};
+use crate::finding::{Finding, Severity};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::closure::Closure;
+use crate::rule::Rule;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Replaced};
 use crate::source::beginning::{beginning, first_bytes};
@@ -63,6 +67,30 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>, within: Option<&Path>) -> Vec
     found
 }
 
+/// Refuses the clients whose tvm-ffi, in the packages that they are of, is not imported.
+pub(super) fn refuse(
+    installations: &[Installation],
+    found: &[Finding],
+    artifacts: &[Artifact],
+    refused: &mut HashMap<Place, Vec<&'static Rule>>,
+) {
+    for one in installations.iter().filter(|one| one.brings == Brings::Ffi) {
+        let mut errors = found
+            .iter()
+            .filter(|finding| finding.artifact == one.place && finding.severity == Severity::Error);
+        let (Some(error), Some(site)) = (errors.next(), one.place.folder()) else {
+            continue;
+        };
+        let clients = artifacts
+            .iter()
+            .filter(|artifact| artifact.role == Role::Client && artifact.path.is_below(&site));
+        for client in clients {
+            let rules = refused.entry(client.path.clone()).or_default();
+            rules.push(error.rule);
+        }
+    }
+}
+
 fn look(site: &Site, info: &Path) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE)?;
     let package = Distribution::parse(&metadata)?;
@@ -78,8 +106,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     if record.len() as u64 >= MAX_RECORD {
         found.not_read = Some(String::from("its RECORD holds more than is read"));
     }
-    compare_files(site, &listed, &mut found);
-    if found.brings != Brings::Nothing {
+    if !site.is_as_listed {
+        compare_files(site, &listed, &mut found);
+    }
+    if found.brings != Brings::Nothing && !site.is_as_listed {
         found.changed.extend(hiding(&site.modules, &listed));
     }
     if found.brings == Brings::Ffi {
@@ -95,8 +125,17 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     {
         found.wrong_python = Some((tag.to_owned(), python.clone()));
     }
+    found.misnamed = misnamed(site, &listed, &wheel);
+    found.refused_by = refused_by(site, &metadata);
+    if site.is_wheel && found.brings == Brings::Ffi {
+        let own = Files::in_folder(&site.folder.join(PACKAGE));
+        let lost = own.lost_library().filter(|_| !own.is_empty());
+        let is_new = |file: &String| !found.missing.contains(file);
+        found.missing.extend(lost.filter(is_new));
+    }
     if let Some(machine) = installation::machine_of(&wheel) {
         found.other_machine = other_machine(&site.folder, &listed, machine);
+        found.no_library = no_library(&site.folder, &listed, machine.0);
     }
     if found.brings == Brings::Ffi {
         let files = listed.iter().map(|(file, _)| site.folder.join(file));
@@ -119,11 +158,40 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
             .filter_map(|(file, _)| installation::module_of(file));
         let brought: BTreeSet<String> = brought.collect();
         judge(site, &closure, &modules, (&required, &brought), &mut found);
-        if found.brings == Brings::Runtime && is_other {
+        if found.brings == Brings::Runtime && is_other && !site.is_wheel {
             found.types = types::unknown(&site.folder, &closure, &found);
         }
     }
     Some(found)
+}
+
+/// A module that no Python of the package's wheel takes for one, by its name.
+fn misnamed(site: &Site, listed: &[Listed<'_>], wheel: &str) -> Option<String> {
+    let files = listed.iter().map(|(file, _)| *file);
+    let mut modules = files.filter(|file| {
+        installation::is_library(file)
+            && installation::is_vital(file)
+            && site.folder.join(file).is_file()
+    });
+    let is_good = |file: &str| installation::is_named_for(file, wheel, site.python.as_deref());
+    // Beside it may be the one that is taken.
+    let has_other = |file: &str| {
+        let module = installation::module_of(file);
+        let mut others = listed.iter().map(|(other, _)| *other);
+        others.any(|other| installation::module_of(other) == module && is_good(other))
+    };
+    let found = modules.find(|file| !is_good(file) && !has_other(file));
+    found.map(str::to_owned)
+}
+
+/// The Pythons that a package is for, where the one that it is installed for is none of them.
+fn refused_by(site: &Site, metadata: &str) -> Option<(String, String)> {
+    let python = site.python.clone()?;
+    let wanted = distribution::pythons(metadata)?;
+    // Which release of that Python is not known.
+    let releases = ["0", "99"].map(|last| wanted.takes(&format!("{python}.{last}")));
+    let is_refused = releases.iter().all(|taken| *taken == Some(false));
+    is_refused.then_some((wanted.specification, python))
 }
 
 /// Why it is not known whether a package finds the tvm-ffi that it requires.
@@ -236,6 +304,35 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
     }
 }
 
+/// Whether an import opens a file as a library.
+fn is_opened(file: &str) -> bool {
+    let ours = ["tvm/lib/", "tvm_ffi/lib/"];
+    let is_ours = ours.iter().any(|folder| file.starts_with(folder));
+    let is_module = installation::module_of(file).is_some();
+    installation::is_library(file) && installation::is_vital(file) && (is_ours || is_module)
+}
+
+/// The first file that an import opens as a library and that is none, and the key of what a
+/// loader says of it.
+fn no_library(
+    site: &Path,
+    listed: &[Listed<'_>],
+    system: Platform,
+) -> Option<(String, &'static str)> {
+    let mut libraries = listed.iter().filter(|(file, _)| is_opened(file));
+    libraries.find_map(|(file, _)| {
+        let header = first_bytes(&site.join(file), 1 << 10)?;
+        let is_short = system == Platform::Linux && header.len() < 64;
+        let key = if is_short {
+            "file-too-short"
+        } else {
+            "other-format"
+        };
+        let is_none = !header.starts_with(b"\x7fELF") && container::machines(&header).is_none();
+        is_none.then(|| ((*file).to_owned(), key))
+    })
+}
+
 /// The first library that an import opens and that is for another machine than the wheel: by
 /// its header alone. Others may be data, for a machine that the package writes programs for.
 fn other_machine(
@@ -243,12 +340,6 @@ fn other_machine(
     listed: &[Listed<'_>],
     machine: (Platform, Architecture),
 ) -> Option<(String, String)> {
-    let is_opened = |file: &str| {
-        let ours = ["tvm/lib/", "tvm_ffi/lib/"];
-        let is_ours = ours.iter().any(|folder| file.starts_with(folder));
-        let is_module = installation::module_of(file).is_some();
-        installation::is_library(file) && installation::is_vital(file) && (is_ours || is_module)
-    };
     let mut libraries = listed.iter().filter(|(file, _)| is_opened(file));
     let (file, _) = libraries.find(|(file, _)| {
         let header = first_bytes(&site.join(file), 1 << 10).unwrap_or_default();

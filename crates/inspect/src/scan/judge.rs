@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::candidates::{Candidate, Runtimes, has_format};
 use super::in_pages::in_pages;

@@ -9,7 +9,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::packages::listed_sources;
 use crate::limits::{MAX_PYTHON_SOURCE, MAX_RECORD};

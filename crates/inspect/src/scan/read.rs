@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::threads::{self, prelude::*};
 
 use super::archived::{self, Archived};
 use super::artifact_of::{facts, facts_of_bytes, facts_of_link};
@@ -76,7 +76,7 @@ pub(super) fn read(
     progress: &dyn Progress,
 ) -> Reading {
     // The table of releases is wanted in any case, and parsed while the disk is asked.
-    let (mut walk, _) = rayon::join(|| source::walk(&options.paths), release::releases);
+    let (mut walk, _) = threads::join(|| source::walk(&options.paths), release::releases);
     if let Some(shard) = options.shard {
         walk.files.retain_mut(|file| shard.keep(file));
     }
@@ -231,7 +231,7 @@ fn packages_of(
     let mut artifacts = facts.artifacts.iter();
     let for_models = wanted == CompilerExports::All
         || artifacts.any(|artifact| artifact.role == Role::ModelLibrary);
-    let (mut packages, ()) = rayon::join(
+    let (mut packages, ()) = threads::join(
         || {
             let mut found = packages::named_in(&folders, for_models);
             lacking_names::add_lacking(&mut found);
@@ -271,7 +271,11 @@ fn each_once(folders: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
 
 /// The same of the environments in an archive.
 fn in_archive(archive: &Archived, for_models: bool) -> (Vec<Installed>, Vec<Installation>) {
-    let mut packages = packages::named_in(&archive.sites, for_models);
+    // What a wheel says of itself is read with it.
+    let mut packages = match archive.is_wheel() {
+        true => Vec::new(),
+        false => packages::named_in(&archive.sites, for_models),
+    };
     lacking_names::add_lacking(&mut packages);
     let packages = packages.into_iter().filter_map(|package| {
         Some(Installed {

@@ -5,7 +5,7 @@
 //! (docs/performance.md), and no other verdict needs it: names of strings tell loaders
 //! and registries well enough.
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
 use super::file_facts::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};

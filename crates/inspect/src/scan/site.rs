@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use crate::threads::prelude::*;
 
+use super::wheel;
 use crate::container::{Architecture, Platform};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
@@ -62,6 +63,11 @@ pub(super) struct Site {
     pub(super) before: Option<String>,
     /// Whether it was unpacked from an archive: links lead nowhere then.
     pub(super) is_unpacked: bool,
+    /// Whether it is what a wheel brings, whose large libraries are not there whole.
+    pub(super) is_wheel: bool,
+    /// Whether it is a wheel with the files that it lists: those that only Python reads are
+    /// not there.
+    pub(super) is_as_listed: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
     /// will import it, or sees those of another Python.
     is_target: bool,
@@ -109,6 +115,7 @@ impl Site {
                 installed.entry(name).or_default().push((info, version));
             }
         }
+        let below = within.and_then(|root| folder.strip_prefix(root).ok());
         let python = distribution::python_of(&Place::file(folder.join("x")))
             .or_else(|| pairing::python_of_venv(folder));
         let machine = installed
@@ -135,6 +142,8 @@ impl Site {
             open: open.filter(|_| pth::sees_others(folder) == Some(false)),
             before,
             is_unpacked: within.is_some(),
+            is_wheel: below.is_some_and(wheel::is_in_one),
+            is_as_listed: below.is_some_and(wheel::is_in_listed),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
         })

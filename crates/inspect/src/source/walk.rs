@@ -392,7 +392,15 @@ impl Walker {
                 self.file(path, &metadata, true);
             }
             Err(error) if is_missed(path) || error.kind() != ErrorKind::NotFound => {
-                self.problem(path, ProblemKind::Unreadable, error);
+                let gone = std::fs::read_link(path).ok();
+                let gone = gone.filter(|_| error.kind() == ErrorKind::NotFound);
+                let detail =
+                    gone.map(|to| format!("it links to {}, which is not there", to.display()));
+                self.problem(
+                    path,
+                    ProblemKind::Unreadable,
+                    detail.unwrap_or_else(|| error.to_string()),
+                );
             }
             _ => self.walk.passed_over = self.walk.passed_over.saturating_add(1),
         }

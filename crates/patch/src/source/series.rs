@@ -6,9 +6,8 @@
 
 use std::fmt::Write as _;
 
-use similar::TextDiff;
-
 use super::patch::{FileEdit, Patch, PatchFile, SourcePatch};
+use crate::unified::unified;
 
 const FROM_LINE: &str = "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001";
 const AUTHOR: &str = "artcheck patch source <artcheck@localhost>";
@@ -54,12 +53,10 @@ pub fn diff(edit: &FileEdit) -> String {
         text.push_str("new file mode 100644\n");
         "/dev/null".to_owned()
     };
-    let lines = TextDiff::from_lines(old, &edit.new);
-    let mut unified = lines.unified_diff();
-    let body = unified
-        .context_radius(3)
-        .header(&old_name, &format!("b/{path}"));
-    let _ = write!(text, "{body}");
+    let hunks = unified(old, &edit.new, 3, None, true);
+    if !hunks.is_empty() {
+        let _ = write!(text, "--- {old_name}\n+++ b/{path}\n{hunks}");
+    }
     text
 }
 

@@ -37,8 +37,8 @@ pub(super) fn asked<Elf: FileHeader<Endian = Endianness>>(
     Ok(asked.collect())
 }
 
-/// The strong undefined symbols that no library of the system's defines, by their numbers in
-/// the table.
+/// The strong undefined symbols that no library of the system's defines, and such that are
+/// copied from a library, by their numbers in the table.
 pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
@@ -51,8 +51,11 @@ pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
         .filter(|(_, need)| !system_symbols::is_listed(&need.library))
         .collect();
     let mut found = Vec::new();
+    let copied = relocations::copied(image, dynamic);
     for (number, symbol) in table.symbols.iter().enumerate() {
-        if !symbol.is_undefined(image.endian) || symbol.st_bind() != elf::STB_GLOBAL {
+        let is_copied = || u32::try_from(number).is_ok_and(|number| copied.contains(&number));
+        let is_asked = symbol.is_undefined(image.endian) || is_copied();
+        if !is_asked || symbol.st_bind() != elf::STB_GLOBAL {
             continue;
         }
         // 0 and 1 are no version; the highest bit only hides one.

@@ -14,7 +14,7 @@ pub(super) struct Image<'data, Elf: FileHeader<Endian = Endianness>> {
     pub(super) endian: Endianness,
     pub(super) header: &'data Elf,
     /// Whether it is linked, and no program.
-    is_library: bool,
+    pub(super) is_library: bool,
     pub(super) segments: &'data [Elf::ProgramHeader],
     /// Those of them that are loaded.
     pub(super) memory: Memory<'data>,

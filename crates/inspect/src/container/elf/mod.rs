@@ -27,7 +27,7 @@ mod unwind;
 mod users;
 mod versions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use object::Endianness;
 use object::elf;
@@ -141,6 +141,8 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let binary = Binary {
         min_os,
         isa_level: target::isa_level(&image),
+        interpreter: target::interpreter(&image),
+        without_system: dynamic.has_flag_1(elf::DF_1_NODEFLIB),
         refusal,
         identity: asked.identity,
         needed: asked.needed,
@@ -237,11 +239,13 @@ fn kept_symbols<Elf: FileHeader<Endian = Endianness>>(
     };
     let Some(exported) = exported else {
         return match symbols::full_table(image)? {
-            Some(table) => symbols::keep(image, &table, placement),
+            Some(table) => symbols::keep(image, &table, placement, &HashSet::new()),
             None => Ok(symbols::Kept::default()),
         };
     };
-    let mut kept = symbols::keep(image, &exported, placement)?;
+    let copied = dynamic.map(|dynamic| relocations::copied(image, dynamic));
+    let copied = copied.unwrap_or_default();
+    let mut kept = symbols::keep(image, &exported, placement, &copied)?;
     let carries_blob = kept
         .defined
         .iter()

@@ -79,6 +79,28 @@ pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
     met
 }
 
+/// The symbols, by their numbers, of which a program has the room alone: the loader looks for
+/// them in the libraries, and copies what is there.
+pub(super) fn copied<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> HashSet<u32> {
+    let kind = match image.header.e_machine(image.endian) {
+        elf::EM_X86_64 => elf::R_X86_64_COPY,
+        elf::EM_AARCH64 => elf::R_AARCH64_COPY,
+        elf::EM_RISCV => elf::R_RISCV_COPY,
+        _ => return HashSet::new(),
+    };
+    if image.is_library {
+        return HashSet::new();
+    }
+    let [data, _] = LISTS;
+    let entries = all(image, dynamic, data).iter();
+    let entries = entries.filter(|entry| entry.r_type(image.endian, false) == kind);
+    let symbols = entries.map(|entry| entry.r_sym(image.endian, false));
+    symbols.collect()
+}
+
 /// All entries of a list.
 pub(super) fn all<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,

@@ -1,5 +1,7 @@
 //! ELF symbol tables: which table to read, how long it is, what is kept.
 
+use std::collections::HashSet;
+
 use object::Endianness;
 use object::elf;
 use object::pod;
@@ -136,17 +138,19 @@ fn section_table<'data, Elf: FileHeader<Endian = Endianness>>(
 }
 
 /// Keeps the symbols that concern TVM; in a part of a model library, all
-/// global functions too.
+/// global functions too. Those that are `copied` from a library are asked of it.
 pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     table: &Table<'_, Elf>,
     placement: &Placement<'_>,
+    copied: &HashSet<u32>,
 ) -> Result<Kept, DecodeError> {
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     let mut kept = Kept::default();
     for (number, symbol) in (0u32..).zip(table.symbols) {
         let offset = symbol.st_name(image.endian).into();
-        let undefined = symbol.is_undefined(image.endian);
+        let is_copied = copied.contains(&number);
+        let undefined = is_copied || symbol.is_undefined(image.endian);
         let start = names.start(offset);
         let llvm = !undefined
             && kept.visible_llvm.is_none()
@@ -161,7 +165,7 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
         // `dlsym` finds a symbol that has an address and no section, as it is asked for what
         // TVM generates. The library's own calls pass it over and go to another library's.
         let is_generated = concerns_tvm(name) && !name.starts_with(b"TVM");
-        if undefined && (image.is_undefined(symbol) || !is_generated) {
+        if undefined && (is_copied || image.is_undefined(symbol) || !is_generated) {
             kept.opens |= opens(name);
             if undefined_concerns_tvm(name) {
                 kept.undefined.push(UndefinedSymbol {

@@ -85,6 +85,16 @@ pub(super) fn platform<Elf: FileHeader<Endian = Endianness>>(
     }
 }
 
+/// The loader that the file names.
+pub(super) fn interpreter<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+) -> Option<String> {
+    let mut segments = image.segments.iter();
+    let found = segments.find_map(|one| one.interpreter(image.endian, image.data).ok().flatten());
+    let path = found?.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(path).into_owned())
+}
+
 /// The level of x86-64 that the file's properties say it needs, from the second on.
 pub(super) fn isa_level<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,

@@ -53,61 +53,10 @@ impl Others {
     }
 }
 
-/// Relocations that are looked at together.
-const RUN: usize = 8;
-
 /// Place, kind and addend of a relocation.
 fn fields(entry: &[u8; 24]) -> [u64; 3] {
     let (fields, _) = entry.as_chunks::<8>();
     std::array::from_fn(|number| fields.get(number).map_or(0, |it| u64::from_le_bytes(*it)))
-}
-
-/// Whether relocations are relative ones of words that follow on each other, with
-/// addresses of the library that are in the file too.
-fn are_plain<const COUNT: usize>(
-    entries: &[[u8; 24]; COUNT],
-    words: &[[u8; 8]; COUNT],
-    relative: u64,
-    addresses: &RangeInclusive<u64>,
-) -> bool {
-    // Half of the largest: then the sign of a difference says which of two is larger, and
-    // signs are collected like the rest. An address of zero is none.
-    let (first, last) = ((*addresses.start()).max(1), *addresses.end());
-    if first > last || last > u64::MAX >> 2 {
-        return false;
-    }
-    let place = |entry: Option<&[u8; 24]>| {
-        let [place, _, _] = entry.map(fields).unwrap_or_default();
-        place
-    };
-    let mut next = place(entries.first());
-    let distance = (COUNT as u64).saturating_sub(1).saturating_mul(8);
-    if place(entries.last()).wrapping_sub(next) != distance {
-        return false;
-    }
-    // Nearly always so: all are compared before one is asked.
-    let (mut odd, mut signs) = (0u64, 0u64);
-    for (entry, word) in entries.iter().zip(words) {
-        let [place, kind, addend] = fields(entry);
-        odd |= (place ^ next) | (kind ^ relative) | (addend ^ u64::from_le_bytes(*word));
-        signs |= addend.wrapping_sub(first) | last.wrapping_sub(addend);
-        next = next.wrapping_add(8);
-    }
-    (odd | signs >> 63) == 0
-}
-
-/// Marks at most [`RUN`] words from the one of this number on.
-fn mark_words(marked: &mut [u64], number: usize, count: usize) {
-    let ones = u128::MAX
-        >> 128u32
-            .saturating_sub(u32::try_from(count).unwrap_or(0))
-            .min(127);
-    let bits = ones << (number & 63);
-    let halves = [bits, bits >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)));
-    let places = marked.iter_mut().skip(number >> 6);
-    for (marks, bits) in places.zip(halves) {
-        *marks |= bits.unwrap_or(0);
-    }
 }
 
 /// A segment that may be written, and which words of it are.
@@ -198,37 +147,24 @@ impl<'a, 'data> Targets<'a, 'data> {
         addresses: &RangeInclusive<u64>,
     ) -> (usize, u64) {
         let (mut done, mut before) = (0usize, 0u64);
-        for area in &mut self.areas {
-            let (words, _) = area.load.bytes.as_chunks::<8>();
-            let mut left = all.get(done..).unwrap_or_default();
-            while let Some(entry) = left.first() {
-                let [place, _, _] = fields(entry);
-                let skip = place.wrapping_sub(area.load.address);
+        for Area { load, marked } in &mut self.areas {
+            let (words, _) = load.bytes.as_chunks::<8>();
+            for entry in all.iter().skip(done) {
+                let [place, kind, addend] = fields(entry);
                 // Of a place before the area it is beyond all words.
-                let Ok(number) = usize::try_from(skip >> 3) else {
+                let skip = place.wrapping_sub(load.address);
+                let number = usize::try_from(skip >> 3).unwrap_or(usize::MAX);
+                let Some((word, marks)) = words.get(number).zip(marked.get_mut(number >> 6)) else {
                     break;
                 };
-                let words = words.get(number..).unwrap_or_default();
-                let is_next = place > before && (place | skip) & 7 == 0;
-                // Tables of functions are relocated word for word.
-                let run = left.first_chunk::<RUN>().zip(words.first_chunk::<RUN>());
-                let run = run.filter(|(run, words)| are_plain(run, words, relative, addresses));
-                let one = left.first_chunk::<1>().zip(words.first_chunk::<1>());
-                let count = match (run, one) {
-                    (Some(_), _) if is_next => RUN,
-                    (None, Some((one, word))) if is_next => {
-                        usize::from(are_plain(one, word, relative, addresses))
-                    }
-                    _ => 0,
-                };
-                if count == 0 {
+                let is_next = place > before && (place | skip) & 7 == 0 && kind == relative;
+                let is_address = addend != 0 && addresses.contains(&addend);
+                if !is_next || !is_address || addend != u64::from_le_bytes(*word) {
                     break;
                 }
-                mark_words(&mut area.marked, number, count);
-                let last = count.saturating_sub(1) as u64;
-                before = place.saturating_add(last.saturating_mul(8));
-                done = done.saturating_add(count);
-                left = left.get(count..).unwrap_or_default();
+                *marks |= 1 << (number & 63);
+                before = place;
+                done = done.saturating_add(1);
             }
         }
         self.habit.same = self.habit.same.saturating_add(done as u64);

@@ -8,6 +8,7 @@ mod chains;
 mod places;
 mod programs;
 mod reader;
+mod rebases;
 mod wanted;
 
 use std::collections::{BTreeMap, HashSet};
@@ -53,6 +54,7 @@ pub(super) fn read<'data, Mach: MachHeader<Endian = Endianness>>(
         dylibs: image.needed.len(),
         left: image.data.len(),
         size: if image.header.is_type_64() { 8 } else { 4 },
+        spans: places::spans(&image.segments),
     };
     let mut reader = Reader {
         image,

@@ -1,5 +1,7 @@
 //! Where fixups may be, and where the words that they set may lead.
 
+use std::ops::RangeInclusive;
+
 use object::macho::{self, BindDylib};
 
 use crate::container::Segment;
@@ -18,15 +20,44 @@ pub(super) struct Places<'a> {
     /// How many more there may be: more than bytes of the file is no table of a linker.
     pub(super) left: usize,
     pub(super) size: u8,
+    /// Addresses of the image, the one behind an end too.
+    pub(super) spans: Vec<RangeInclusive<u64>>,
+}
+
+/// The addresses of segments, as few ranges.
+pub(super) fn spans(segments: &[Segment]) -> Vec<RangeInclusive<u64>> {
+    let end = |one: &Segment| one.address.saturating_add(one.memory_size);
+    let mut all: Vec<_> = segments.iter().map(|one| (one.address, end(one))).collect();
+    all.sort_unstable();
+    let mut spans: Vec<RangeInclusive<u64>> = Vec::new();
+    for (start, end) in all {
+        match spans.last_mut() {
+            Some(last) if start <= *last.end() => *last = *last.start()..=end.max(*last.end()),
+            _ => spans.push(start..=end),
+        }
+    }
+    spans
 }
 
 impl Places<'_> {
     /// The address of a pointer that dyld writes.
     pub(super) fn of_pointer(&mut self, segment: usize, offset: u64) -> Result<u64, Refused> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| {
+        self.take(1)?;
+        self.pointer(segment, offset)
+    }
+
+    /// Counts fixups.
+    pub(super) fn take(&mut self, count: u64) -> Result<(), Refused> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.left = self.left.checked_sub(count).ok_or_else(|| {
             let what = String::from("there are more fixups than bytes in the file");
             ("", what)
         })?;
+        Ok(())
+    }
+
+    /// The address of a pointer, where one may be.
+    pub(super) fn pointer(&self, segment: usize, offset: u64) -> Result<u64, Refused> {
         let count = self.count;
         let found = self.segments.get(segment).filter(|_| segment < count);
         let (Some(found), Some(rights)) = (found, self.rights.get(segment)) else {
@@ -68,10 +99,6 @@ impl Places<'_> {
 
     /// Whether an address is of the image; one behind its end is an end.
     pub(super) fn holds(&self, address: u64) -> bool {
-        let mut segments = self.segments.iter();
-        segments.any(|one| {
-            let end = one.address.saturating_add(one.memory_size);
-            (one.address..=end).contains(&address)
-        })
+        self.spans.iter().any(|span| span.contains(&address))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::application::ApplicationArgs;
-use super::format::PlainFormat;
+use crate::args::application::ApplicationArgs;
+use crate::args::format::PlainFormat;
 
 /// `doctor`.
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use artcheck_inspect::Severity;
 use artcheck_inspect::shown::shown;
 
-use super::groups::{Group, groups};
-use super::model::Report;
+use crate::report::groups::{Group, groups};
+use crate::report::model::Report;
 
 /// Annotations that are written. GitHub shows far fewer.
 const MOST: usize = 1_000;

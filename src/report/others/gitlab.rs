@@ -7,8 +7,8 @@ use artcheck_inspect::Severity;
 use artcheck_inspect::shown::shown;
 use serde::Serialize;
 
-use super::groups::groups;
-use super::model::Report;
+use crate::report::groups::groups;
+use crate::report::model::Report;
 
 #[derive(Serialize)]
 struct Issue<'a> {

@@ -20,8 +20,8 @@ use artcheck_inspect::source::beginning::children;
 use serde_json::{Value, json};
 
 use super::redaction::Redaction;
-use super::terminal::Terminal;
 use crate::args::{DoctorArgs, PlainFormat};
+use crate::commands::terminal::Terminal;
 use crate::exit::Status;
 use crate::installed;
 use crate::report::human;

@@ -12,9 +12,9 @@ use artcheck_inspect::scan::VerdictStatus;
 use artcheck_inspect::shown::shown;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::format::FailOn;
-use super::model::{Entry, Finding, Key, Report, Verdict};
-use super::phrases::place;
+use crate::report::format::FailOn;
+use crate::report::model::{Entry, Finding, Key, Report, Verdict};
+use crate::report::phrases::place;
 
 /// Artifacts that get a suite of their own; those that fail come first.
 const MOST_SUITES: usize = 5_000;

@@ -9,7 +9,7 @@ mod picture;
 
 use minijinja::{AutoEscape, Environment, HtmlEscape};
 
-use super::model::Report;
+use crate::report::model::Report;
 
 /// Renders a report as one page.
 pub fn render(report: &Report) -> Result<String, minijinja::Error> {

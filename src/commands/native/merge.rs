@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-#[cfg(not(target_family = "wasm"))]
-use anyhow::bail;
+use anyhow::{Context, bail};
 use artcheck_inspect::source::Spelled as _;
 
-use super::terminal::Terminal;
 use crate::args::MergeArgs;
+use crate::commands::terminal::Terminal;
 use crate::exit::Status;
 use crate::report::format::FailOn;
 use crate::report::model::Report;
@@ -22,7 +20,6 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
         texts.push((file.as_path(), text));
     }
     match texts.first() {
-        #[cfg(not(target_family = "wasm"))]
         Some((file, text)) if named(file, report::verify::read(text))?.is_some() => {
             matrices(args, &texts, terminal)
         }
@@ -36,7 +33,6 @@ fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
 }
 
 /// Reports of `verify`.
-#[cfg(not(target_family = "wasm"))]
 fn matrices(
     args: &MergeArgs,
     texts: &[(&Path, String)],

@@ -12,9 +12,9 @@ use artcheck_inspect::rules;
 use artcheck_inspect::runtime::pages;
 use serde_json::{Value, json};
 
-use super::model::{Finding, Report, SuppressionKind};
-use super::paths;
-use super::phrases::place;
+use crate::report::model::{Finding, Report, SuppressionKind};
+use crate::report::paths;
+use crate::report::phrases::place;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";

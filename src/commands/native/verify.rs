@@ -14,11 +14,11 @@ use artcheck_verify::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
 use super::verify_one::Matrix;
 use super::{verify_mission, verify_one};
 use crate::args::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
+use crate::commands::terminal::Terminal;
 use crate::exit::Status;
 use crate::report::format::Format;
 use crate::report::verify as report;

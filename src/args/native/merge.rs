@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::report::ReportArgs;
+use crate::args::report::ReportArgs;
 
 /// `merge`.
 #[derive(Debug, clap::Args)]

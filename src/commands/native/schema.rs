@@ -5,11 +5,7 @@ use std::io::Write;
 use crate::exit::Status;
 use crate::streams::stdout;
 
-#[cfg(not(target_family = "wasm"))]
-const SCHEMA: &[u8] = include_bytes!("../../docs/schema/json-v1.schema.json");
-/// A page, which is to be small, has nothing that asks for it.
-#[cfg(target_family = "wasm")]
-const SCHEMA: &[u8] = b"";
+const SCHEMA: &[u8] = include_bytes!("../../../docs/schema/json-v1.schema.json");
 
 /// Prints the schema of `scan --format json`.
 pub fn run() -> anyhow::Result<Status> {

@@ -19,7 +19,7 @@ use super::verify_one::{Matrix, NAMED, absolute, named_runtime, path};
 use crate::args::VerifyArgs;
 
 /// The questions, with what the answers must hold.
-const QUESTIONS: &str = include_str!("../../matrix/mission.toml");
+const QUESTIONS: &str = include_str!("../../../matrix/mission.toml");
 
 /// What a model library may be called.
 const LIBRARIES: [&str; 3] = ["dylib", "so", "dll"];
