@@ -13,6 +13,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use memchr::memmem;
 
 use super::image_folder::ImageFolder;
 use super::streams::{Metered, gzip, most_unpacked};
@@ -273,13 +274,16 @@ impl<'v> Visitor<'v> {
         !self.stopped
     }
 
-    /// Says where a file of a wheel that is not looked at does not unpack: pip installs all
-    /// of a wheel or nothing.
+    /// Says where Python source of a wheel, or what it says of itself, does not unpack: pip
+    /// installs all of a wheel or nothing. Headers and the like would take three times as
+    /// long as all else.
     fn passed_in_wheel(&mut self, wheel: &Place, member: Member<'_, '_>) {
         let Body::Packed(stream) = member.body else {
             return;
         };
-        if member.size > MAX_MEMBER_IN_MEMORY {
+        let is_pythons =
+            member.name.ends_with(b".py") || memmem::find(&member.name, b".dist-info/").is_some();
+        if !is_pythons || member.size > MAX_MEMBER_IN_MEMORY {
             return;
         }
         let left = self.left;
