@@ -15,9 +15,12 @@ const NAME: &str =
 const LIBRARY: &str = "tvm_ffi/lib/libtvm_ffi.so";
 const CORE: &str = "tvm_ffi/core.cpython-311-x86_64-linux-gnu.so";
 
+/// What becomes of a member: its name and its bytes, or nothing.
+type Change<'a> = &'a dyn Fn(&str, Vec<u8>) -> Option<(String, Vec<u8>)>;
+
 /// The real wheel with one member changed: by its name and bytes, or left out. What lists
 /// members is written again.
-fn changed(top: &Path, change: &dyn Fn(&str, Vec<u8>) -> Option<(String, Vec<u8>)>) -> PathBuf {
+fn changed(top: &Path, change: Change<'_>) -> PathBuf {
     let wheel = unpacked("").join("../wheels").join(NAME);
     let bytes = std::fs::read(wheel).expect("the wheel");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("a zip archive");
@@ -49,7 +52,7 @@ fn changed(top: &Path, change: &dyn Fn(&str, Vec<u8>) -> Option<(String, Vec<u8>
 }
 
 /// Its errors, and what it says.
-fn told(change: &dyn Fn(&str, Vec<u8>) -> Option<(String, Vec<u8>)>) -> (Vec<String>, String) {
+fn told(change: Change<'_>) -> (Vec<String>, String) {
     let top = folder();
     let (report, _) = scan([changed(top.path(), change)]);
     (rules(&report, &["error"]), report["findings"].to_string())

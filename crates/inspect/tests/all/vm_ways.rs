@@ -17,7 +17,7 @@ fn call(dst: i64, callee: i64, argument: i64) -> Vec<i64> {
 }
 
 /// A condition, a branch on it, an arm each, and what comes behind both.
-fn ways(kind: i32, condition: &[Vec<i64>], end_of_first: Vec<i64>) -> String {
+fn ways(condition: &[Vec<i64>], end_of_first: Vec<i64>) -> String {
     let arms = [
         vec![4, 2, 3],
         call(3, COPY, PARAMETER),
@@ -27,7 +27,7 @@ fn ways(kind: i32, condition: &[Vec<i64>], end_of_first: Vec<i64>) -> String {
     ];
     let code = [condition, &arms].concat();
     let functions = [
-        function(kind, "main", 0..code.len() as i64, 1, 8),
+        function(1, "main", 0..code.len() as i64, 1, 8),
         function(0, "vm.builtin.read_if_cond", 0..0, -2, 0),
         function(0, "vm.builtin.copy", 0..0, -2, 0),
     ];
@@ -51,21 +51,19 @@ fn ways(kind: i32, condition: &[Vec<i64>], end_of_first: Vec<i64>) -> String {
 #[test]
 fn a_condition_of_the_caller_may_take_either_arm() {
     let asked = [call(2, READ_IF, PARAMETER)];
-    assert_eq!(ways(1, &asked, vec![3, 2]), "!???!");
+    assert_eq!(ways(&asked, vec![3, 2]), "!???!");
     // An end in the first arm: what is behind runs where that arm is not taken.
-    assert_eq!(ways(1, &asked, vec![2, 3]), "!????");
+    assert_eq!(ways(&asked, vec![2, 3]), "!????");
 }
 
 #[test]
 fn a_constant_condition_is_followed() {
     let goto = || vec![3, 2];
     let copied = [call(4, COPY, FALSE), call(2, READ_IF, 4)];
-    assert_eq!(ways(1, &[call(2, READ_IF, FALSE)], goto()), "!--!!");
-    assert_eq!(ways(1, &copied, goto()), "!--!!");
-    assert_eq!(ways(1, &[call(2, READ_IF, TRUE)], goto()), "!!!-!");
-    // Of compiled code only the branches were read.
-    assert_eq!(ways(2, &[call(2, READ_IF, TRUE)], goto()), "!???!");
+    assert_eq!(ways(&[call(2, READ_IF, FALSE)], goto()), "!--!!");
+    assert_eq!(ways(&copied, goto()), "!--!!");
+    assert_eq!(ways(&[call(2, READ_IF, TRUE)], goto()), "!!!-!");
     // Two calls write the condition, and the later one is what is asked.
     let twice = [call(2, READ_IF, TRUE), call(2, READ_IF, PARAMETER)];
-    assert_eq!(ways(1, &twice, goto()), "!???!");
+    assert_eq!(ways(&twice, goto()), "!???!");
 }
