@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{rules, scan, venv};
+use crate::support::{rules, scan, venv, works};
 
 /// Compiles a sort of one data type, and asks the wheel to run it.
 const SORT: &str = "import sys, numpy, tvm\n\
@@ -38,13 +38,7 @@ const SORTS: &[(&str, &str, &str, bool)] = &[
 
 fn runs(runtime: &Path, arguments: [&str; 3], file: &Path) -> bool {
     let mut command = Command::new(runtime.join("bin/python"));
-    command.args(["-c", SORT]).args(arguments).arg(file);
-    let output = command.output().expect("Python starts");
-    match output.status.code() {
-        Some(0) => true,
-        Some(3) => false,
-        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-    }
+    works(command.args(["-c", SORT]).args(arguments).arg(file))
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::support::make::put;
-use crate::support::{rules, scan, venv};
+use crate::support::{rules, scan, venv, works};
 
 const PROGRAMS: &str = r#"
 import sys
@@ -79,13 +79,7 @@ except Exception:
 /// Whether a program runs, built so, with these conditions given to it.
 fn runs(script: &std::path::Path, arguments: &[&str]) -> bool {
     let mut command = Command::new(venv("tvm-0.27").join("bin/python"));
-    let output = command.arg(script).args(arguments).output();
-    let output = output.expect("Python starts");
-    match output.status.code() {
-        Some(0) => true,
-        Some(3) => false,
-        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-    }
+    works(command.arg(script).args(arguments))
 }
 
 #[test]

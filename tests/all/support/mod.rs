@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 use artcheck_inspect::runtime::release;
 use serde_json::Value;
 
-pub use parts::{part, site_packages, unpacked, venv};
+pub use parts::{part, site_packages, unpacked, venv, works};
 pub use wheels::wheels;
 
 /// The repository's root.

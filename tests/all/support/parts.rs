@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "not every program uses all of it")]
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The folder that `tools/parts.py` fills.
 pub fn root() -> PathBuf {
@@ -33,6 +34,16 @@ pub fn unpacked(path: &str) -> PathBuf {
 /// A virtual environment.
 pub fn venv(name: &str) -> PathBuf {
     part(&format!("venv/{name}"))
+}
+
+/// Whether the call that a script makes works: it ends with 3 where the runtime refuses it.
+pub fn works(command: &mut Command) -> bool {
+    let output = command.output().expect("Python starts");
+    match output.status.code() {
+        Some(0) => true,
+        Some(3) => false,
+        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+    }
 }
 
 /// `site-packages` of a virtual environment.

@@ -41,8 +41,12 @@ pub fn ask<'a>(words: &'a [String], has: &dyn Fn(&str) -> Option<bool>) -> Answe
         has,
         flags: BTreeMap::new(),
         unknown: Vec::new(),
+        is_doubtful: false,
     };
-    let (missing, _) = asking.block(true);
+    let (mut missing, _) = asking.block(true);
+    if asking.is_doubtful {
+        asking.unknown.extend(missing.take());
+    }
     Answer {
         missing,
         unknown: asking.unknown,
@@ -54,6 +58,8 @@ struct Asking<'a, 'h> {
     has: &'h dyn Fn(&str) -> Option<bool>,
     flags: BTreeMap<&'a str, bool>,
     unknown: Vec<&'a str>,
+    /// Whether what came after depends on a name of which nothing is known.
+    is_doubtful: bool,
 }
 
 impl<'a> Asking<'a, '_> {
@@ -73,7 +79,9 @@ impl<'a> Asking<'a, '_> {
 
     fn word(&mut self, word: &'a str, is_on: bool) -> Option<&'a str> {
         if word == TRY {
+            let known = self.unknown.len();
             let (failed, end) = self.block(is_on);
+            self.is_doubtful |= end == CATCH && self.unknown.len() > known;
             return match end {
                 CATCH => self.block(is_on && failed.is_some()).0,
                 _ => failed,
@@ -155,6 +163,19 @@ mod tests {
         let words = [&words[..], &["end".to_owned()]].concat();
         let answer = ask(&words, &|name| Some(there.contains(&name)));
         answer.missing.map(str::to_owned)
+    }
+
+    #[test]
+    fn what_depends_on_an_unknown_name_is_unknown() {
+        let words = ["try", "perhaps", "catch", ".other", "end", ".nothing"].map(str::to_owned);
+        let has = |name: &str| (name != "perhaps").then_some(false);
+        let answer = ask(&words, &has);
+        assert_eq!(
+            (answer.missing, &answer.unknown[..]),
+            (None, &["perhaps", ".nothing"][..])
+        );
+        let plain = ["perhaps", ".nothing"].map(str::to_owned);
+        assert_eq!(ask(&plain, &has).missing, Some(".nothing"));
     }
 
     #[test]
