@@ -90,7 +90,7 @@ export class Wasi {
 
   /** @param {number} at @param {number} length */
   text(at, length) {
-    return new TextDecoder().decode(this.read(at, length).slice());
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.read(at, length).slice());
   }
 
   /** @param {number} at @param {number} count @returns {[number, number][]} */

@@ -22,19 +22,23 @@ pub(super) fn check(
     code: &[i64],
     sections: &Sections,
 ) -> Result<(), DecodeError> {
-    let mut expected = 0_usize;
+    let mut expected = 0_u64;
     for (index, offset) in offsets.iter().enumerate() {
-        let start = usize::try_from(*offset)
+        let start = u64::try_from(*offset)
             .ok()
             .filter(|start| *start >= expected && (index > 0 || *start == 0))
             .ok_or_else(|| {
                 DecodeError::new(
-                    word_at(sections.instruction_offsets.start, index),
+                    word_at(sections.instruction_offsets.start, index as u64),
                     format!("instruction {index} at word {expected} or after"),
                     format!("word {offset}"),
                 )
             })?;
-        let words = code.get(start..).unwrap_or_default();
+        // On a machine of 32 bits too: what is beyond its memory is beyond the code.
+        let words = usize::try_from(start)
+            .ok()
+            .and_then(|start| code.get(start..));
+        let words = words.unwrap_or_default();
         checked(words).map_err(|found| {
             DecodeError::new(
                 word_at(sections.code.start, start),
@@ -65,9 +69,8 @@ fn checked(words: &[i64]) -> Result<(), BadInstruction> {
     Ok(())
 }
 
-fn word_at(section: u64, word: usize) -> u64 {
-    (word as u64)
-        .saturating_mul(8)
+fn word_at(section: u64, word: u64) -> u64 {
+    word.saturating_mul(8)
         .saturating_add(section)
         .saturating_add(COUNT)
 }
